@@ -1,0 +1,98 @@
+"""Renders the template as it stands in the working tree, committed or not."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from copier import Settings, run_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from copier._main import Worker
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def export(destination: Path) -> Path:
+    """Copies what Copier reads. Without .git, or Copier would take the last commit instead."""
+    for name in ("copier.yml", "template", "hooks"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, destination / name)
+        elif source.exists():
+            destination.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, destination)
+    return destination
+
+
+@functools.cache
+def template() -> Path:
+    """An export that the tests of this process share. Those that change it make their own."""
+    folder = tempfile.mkdtemp(prefix="orch-template-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return export(Path(folder))
+
+
+@functools.cache
+def questions() -> dict[str, dict[str, Any]]:
+    """What a user is asked, in order: not Copier's settings, nor what is computed."""
+    declared = yaml.safe_load((ROOT / "copier.yml").read_text())
+    return {
+        name: question
+        for name, question in declared.items()
+        if not name.startswith("_") and question.get("when") is not False
+    }
+
+
+def _copy(
+    destination: Path, source: str | Path | None, given: dict[str, str], exclude: Sequence[str] = ()
+) -> Worker:
+    # Copier takes any key for an answer, so a misspelt one would test the default.
+    if unknown := given.keys() - questions().keys():
+        message = f"not a question: {', '.join(sorted(unknown))}"
+        raise KeyError(message)
+    return run_copy(
+        str(source or template()),
+        destination,
+        data=given,
+        defaults=True,
+        quiet=True,
+        unsafe=False,
+        settings=Settings(),
+        exclude=exclude,
+    )
+
+
+def render(destination: Path, *, source: str | Path | None = None, **given: str) -> Path:
+    """Renders a project; what is not given is the default."""
+    _copy(destination, source, given)
+    return destination
+
+
+def answers(destination: Path, *, source: str | Path | None = None, **given: str) -> dict[str, Any]:
+    """What a project would be rendered from, without rendering it."""
+    return dict(_copy(destination, source, given, exclude=["*"]).answers.combined)
+
+
+def run_copier_cli(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Runs `copier`, as a user would who has no settings of their own."""
+    return subprocess.run(
+        [sys.executable, "-m", "copier", *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | {"COPIER_SETTINGS_PATH": os.devnull},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
