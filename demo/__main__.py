@@ -1,6 +1,7 @@
 """The demo's story: prepare, register, run twice, and check what was promised."""
 
 import argparse
+import io
 import json
 import os
 import queue
@@ -62,6 +63,7 @@ class Workplace:
             "PYTHONUTF8": "1",
             "ZENML_ANALYTICS_OPT_IN": "false",
             "ZENML_CONFIG_PATH": str(self.zenml_home),
+            "ZENML_ENABLE_RICH_TRACEBACK": "false",
             "ZENML_LOGGING_COLORS_DISABLED": "true",
             "ZENML_LOGGING_VERBOSITY": "WARN",
         }
@@ -143,6 +145,7 @@ def next_of(lines: queue.SimpleQueue[str | None]) -> str | None:
 
 def end(process: subprocess.Popen[str]) -> None:
     """Ends a program and what it started, as Ctrl-C would; kills it if it takes too long."""
+    heading("Stopping what runs, and cleaning up")
     if os.name == "nt":
         process.kill()
     else:
@@ -150,9 +153,8 @@ def end(process: subprocess.Popen[str]) -> None:
             os.killpg(process.pid, signal.SIGINT)
     try:
         process.wait(END_SECONDS)
-    except BaseException:
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
         process.kill()
-        raise
 
 
 def prepare(work: Workplace) -> None:
@@ -230,7 +232,7 @@ def show(report: Report) -> None:
                 "step": step["name"],
                 "process": str(step["pid"]),
                 "run ID, as the step saw it": step["run_id"],
-                "seconds": f"{step['ended'] - step['began']:7.2f}",
+                "time": f"{step['ended'] - step['began']:.2f} s",
                 "status": step["status"],
             }
             for step in report["steps"]
@@ -251,14 +253,14 @@ def judge(reports: list[Report]) -> None:
     processes = {step["pid"] for step in steps} - {reports[0]["client"]}
     statuses = {thing["status"] for thing in [*reports, *steps]}
     promises = {
-        "All steps of a run saw the same run ID.": all(
+        "All steps of an execution saw the same run ID.": all(
             len({step["run_id"] for step in report["steps"]}) == 1 for report in reports
         ),
-        "It is what ZenML's database has as `orchestrator_run_id`.": all(
+        "That ID is what ZenML's database has as `orchestrator_run_id`.": all(
             {step["run_id"] for step in report["steps"]} == {report["orchestrator_run_id"]}
             for report in reports
         ),
-        "The second execution has another one.": stored[0] != stored[1],
+        "The second execution has another ID.": stored[0] != stored[1],
         f"Each step had its own process: {len(steps)} steps, {len(processes)} processes.": (
             len(processes) == len(steps)
         ),
@@ -274,7 +276,7 @@ def tell(keep: Path | None) -> None:
     """Tells the whole story in a folder of its own."""
     place: AbstractContextManager[str]
     if keep is None:
-        place = tempfile.TemporaryDirectory(prefix="orch-template-")
+        place = tempfile.TemporaryDirectory(prefix="orch-demo-")
     else:
         keep.mkdir(parents=True, exist_ok=True)
         place = nullcontext(str(keep.resolve()))
@@ -287,7 +289,7 @@ def tell(keep: Path | None) -> None:
         except Failure as failure:
             log = work.log
             if keep is None:
-                handle, name = tempfile.mkstemp(prefix="orch-template-", suffix=".log")
+                handle, name = tempfile.mkstemp(prefix="orch-demo-", suffix=".log")
                 os.close(handle)
                 log = Path(shutil.copy(work.log, name))
             raise Failure(f"{failure}\nThe whole log: {log}") from None
@@ -310,7 +312,9 @@ def main() -> int:
     keep = parser.parse_args().keep
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         parser.error(f"{keep} is not an empty folder")
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # no UTF-8, no failure
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Where a mark cannot be printed, a question mark will do.
+        sys.stdout.reconfigure(errors="replace", line_buffering=True)
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
@@ -320,7 +324,7 @@ def main() -> int:
         print(f"\n{failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. Nothing is left behind." if keep is None else "\nInterrupted.")
+        print("Interrupted." if keep else "Interrupted; nothing is left behind.")
         return 130
     return 0
 

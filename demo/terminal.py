@@ -21,7 +21,7 @@ def paint(text: str, colour: str) -> str:
 
 def heading(text: str) -> None:
     """Begins a chapter."""
-    print(f"\n{paint(text, BOLD)}\n", flush=True)
+    print(f"\n{paint(text, BOLD)}\n")
 
 
 def clip(text: str, taken: int) -> str:
@@ -63,7 +63,7 @@ class Progress:
         self._ended = True
         erase = ERASE if LIVE else ""
         line = f"{self._title:<36}{self.seconds:6.1f} s   {paint(clip(remark, 51), DIM)}"
-        print(f"{erase}  {mark(done)} {line}".rstrip(), flush=True)
+        print(f"{erase}  {mark(done)} {line}".rstrip())
 
 
 def mark(good: bool) -> str:
@@ -95,6 +95,6 @@ def chart(spans: dict[str, tuple[float, float]]) -> None:
     for name, (began, ended) in spans.items():
         before = round((began - start) * scale)
         bar = "█" * max(1, round((ended - start) * scale) - before)
-        print(f"    {name:<{margin}}  {' ' * before}{paint(bar, BLUE)}")
+        print(f"  {name:<{margin}}  {' ' * before}{paint(bar, BLUE)}")
     end = f"{length:.1f} s"
-    print(paint(f"    {'':<{margin}}  0 s{end:>{CHART_WIDTH - 3}}", DIM), flush=True)
+    print(paint(f"  {'':<{margin}}  0 s{end:>{CHART_WIDTH - 3}}", DIM))

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pexpect
 import pytest
@@ -31,9 +31,13 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 BIN = Path(sys.executable).parent
+
+# The lists of template/names.jinja, and how long a name may be.
+NAMES: Any = Worker(src_path=str(template())).jinja_env.get_template("template/names.jinja").module
+LONGEST: int = NAMES.longest
 
 
 def files(project: Path) -> dict[str, str]:
@@ -43,13 +47,6 @@ def files(project: Path) -> dict[str, str]:
         for path in project.rglob("*")
         if path.is_file()
     }
-
-
-@pytest.fixture(scope="module")
-def names() -> Callable[[str], set[str]]:
-    """The lists in template/names.jinja, by their names."""
-    module = Worker(src_path=str(template())).jinja_env.get_template("template/names.jinja").module
-    return lambda name: set(getattr(module, name).split())
 
 
 # ---- What is proposed ------------------------------------------------------------------------
@@ -109,7 +106,7 @@ REFUSED = [
     ("package_name", "_orch", "begin with a letter"),
     ("package_name", "my-orch", "lower-case ASCII letters, digits and '_'"),
     ("package_name", "café", "ASCII"),
-    ("package_name", "x" * 51, "at most 50 characters, not 51"),
+    ("package_name", "x" * (LONGEST + 1), f"at most {LONGEST} characters"),
     ("package_name", "class", "class is a keyword"),
     ("package_name", "match", "match is a keyword"),
     ("package_name", "json", "json is a module of Python's standard library"),
@@ -119,7 +116,7 @@ REFUSED = [
     ("package_name", "tests", "tests is where the tests are"),
     ("flavor_name", "", "begin with a letter"),
     ("flavor_name", "my flavor", "lower-case"),
-    ("flavor_name", "x" * 51, "at most 50 characters, not 51"),
+    ("flavor_name", "x" * (LONGEST + 1), f"at most {LONGEST} characters"),
     ("flavor_name", "vm_aws", "vm_aws is a flavor that ZenML has already"),
     ("class_prefix", "", "begin with a capital"),
     ("class_prefix", "myOrch", "begin with a capital"),
@@ -198,13 +195,13 @@ def test_a_misspelt_answer_stops_the_test_that_gives_it(tmp_path: Path) -> None:
 # ---- The lists of names that are taken -------------------------------------------------------
 
 
-def test_no_name_that_python_has_is_free(names: Callable[[str], set[str]]) -> None:
+def test_no_name_that_python_has_is_free() -> None:
     python = {*keyword.kwlist, *keyword.softkwlist, *sys.stdlib_module_names}
     possible = {name for name in python if re.fullmatch(r"[a-z][a-z0-9_]*", name)}
-    assert possible <= names("keywords") | names("stdlib")
+    assert possible <= {*NAMES.keywords.split()} | {*NAMES.stdlib.split()}
 
 
-def test_no_name_that_zenml_or_the_tests_install_is_free(names: Callable[[str], set[str]]) -> None:
+def test_no_name_that_zenml_or_the_tests_install_is_free() -> None:
     modules: dict[str, set[str]] = {}
     for module, distributions in importlib.metadata.packages_distributions().items():
         for distribution in distributions:
@@ -223,10 +220,10 @@ def test_no_name_that_zenml_or_the_tests_install_is_free(names: Callable[[str], 
     for name in {*required(Requirement("zenml[local]")), *required(Requirement("pytest"))}:
         taken |= {name.replace("-", "_"), *modules.get(name, ())}
     possible = {name for name in taken if re.fullmatch(r"[a-z][a-z0-9_]*", name)}
-    assert possible <= names("installed")
+    assert possible <= {*NAMES.installed.split()}
 
 
-def test_no_flavor_that_zenml_has_is_free(names: Callable[[str], set[str]]) -> None:
+def test_no_flavor_that_zenml_has_is_free() -> None:
     from zenml.enums import StackComponentType  # noqa: PLC0415 - slow, and for this test only
     from zenml.stack.flavor_registry import FlavorRegistry  # noqa: PLC0415
 
@@ -235,7 +232,7 @@ def test_no_flavor_that_zenml_has_is_free(names: Callable[[str], set[str]]) -> N
         flavor().name for flavor in found if flavor().type is StackComponentType.ORCHESTRATOR
     }
     assert len(flavors) > 10
-    assert flavors <= names("flavors")
+    assert flavors <= {*NAMES.flavors.split()}
 
 
 # ---- That every answer arrives as it was given -----------------------------------------------
@@ -354,7 +351,7 @@ def test_a_provider_gets_its_workflow_and_no_other(tmp_path: Path, ci: str) -> N
         subprocess.run([BIN / "zizmor", "--offline", project], check=True)
 
 
-@pytest.mark.parametrize("length", [1, 50], ids=["shortest names", "longest names"])
+@pytest.mark.parametrize("length", [1, LONGEST], ids=["shortest names", "longest names"])
 def test_code_is_laid_out_for_names_of_any_length(tmp_path: Path, length: int) -> None:
     given = {
         "package_name": "p" * length,
