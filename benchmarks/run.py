@@ -1,0 +1,91 @@
+"""Measures the template and what it generates, and prints one table: see README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import generate
+import imports
+import local
+from bench import Bench
+from measure import Row, cpu, wall
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from measure import Sample
+
+# Each has a function `rows(bench)`. To measure a backend, add a module of its own.
+GROUPS = {module.__name__: module for module in (generate, imports, local)}
+
+COLUMNS = ("seconds for", "ours", "CPU", "reference", "theirs", "CPU", "ratio", "limit", "")
+
+
+def figures(samples: Sequence[Sample]) -> tuple[str, str]:
+    """Writes samples as wall clock and CPU."""
+    low, high = min(sample.wall for sample in samples), max(sample.wall for sample in samples)
+    return f"{wall(samples):.2f} ({low:.2f}-{high:.2f})", f"{cpu(samples):.2f}"
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Writes a row as the table has it."""
+    verdict = "ok" if row.ok else "MISSED"
+    ratio, limit = f"{row.ratio:.3g}", f"{row.limit:.3g}"
+    theirs = figures(row.theirs)
+    return (row.what, *figures(row.ours), row.reference, *theirs, ratio, limit, verdict)
+
+
+def print_table(rows: Sequence[Row]) -> None:
+    """Prints the rows as Markdown: medians, and the least and the most of the wall clock."""
+    table = [COLUMNS, *(cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(COLUMNS))]
+    table.insert(1, tuple("-" * width for width in widths))
+    for line in table:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        print(f"| {' | '.join(padded)} |")
+
+
+def circumstances() -> dict[str, object]:
+    """Says what the numbers depend on."""
+    packages = {name: version(name) for name in ("copier", "zenml")}
+    return {"python": platform.python_version(), "cores": os.cpu_count(), **packages}
+
+
+def main() -> int:
+    """Measures what was asked for."""
+    parser = argparse.ArgumentParser(description="Measures the template against its limits.")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}")
+    parser.add_argument("-n", "--rounds", type=int, default=5, help="how often (default: 5)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
+    parser.add_argument("--check", action="store_true", help="fail if a limit is missed")
+    options = parser.parse_args()
+    if unknown := set(options.groups) - GROUPS.keys():
+        parser.error(f"no such group: {', '.join(unknown)}")
+
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="orch-bench-") as folder:
+        bench = Bench(Path(folder), options.rounds)
+        for name in options.groups or GROUPS:
+            print(f"measuring: {name}", file=sys.stderr)
+            rows += GROUPS[name].rows(bench)
+
+    facts = circumstances()
+    print(", ".join(f"{name} {value}" for name, value in facts.items()), end="\n\n")
+    print_table(rows)
+    if options.json:
+        numbers = {**facts, "rows": [asdict(row) for row in rows]}
+        options.json.write_text(json.dumps(numbers, indent=2) + "\n")
+    return int(options.check and not all(row.ok for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
