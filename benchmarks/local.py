@@ -27,6 +27,8 @@ def rows(bench: Bench) -> Iterator[Row]:
                 *(sys.executable, str(HERE / "local_client.py")),
                 *(project.flavor, str(bench.rounds), str(found)),
             ],
+            # Not in a folder that could be, or be in, a ZenML repository.
+            cwd=bench.folder,
             env=project.environment,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -71,6 +71,9 @@ def main() -> int:
     if unknown := set(options.groups) - GROUPS.keys():
         parser.error(f"no such group: {', '.join(unknown)}")
 
+    if options.rounds < 1:
+        parser.error("measure at least once")
+
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="orch-bench-") as folder:
         bench = Bench(Path(folder), options.rounds)

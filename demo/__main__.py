@@ -66,6 +66,8 @@ class Workplace:
             "ZENML_ENABLE_RICH_TRACEBACK": "false",
             "ZENML_LOGGING_COLORS_DISABLED": "true",
             "ZENML_LOGGING_VERBOSITY": "WARN",
+            # Without it, ZenML would look for a repository in the folders above.
+            "ZENML_REPOSITORY_PATH": str(self.folder),
         }
 
     def do(self, title: str, *command: str) -> None:

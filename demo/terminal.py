@@ -76,9 +76,8 @@ def table(rows: list[dict[str, str]]) -> None:
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
 
     def line(cells: dict[str, str]) -> str:
-        return (
-            "    " + "  ".join(cells[name].ljust(width) for name, width in widths.items()).rstrip()
-        )
+        padded = (cells[name].ljust(width) for name, width in widths.items())
+        return "  " + "  ".join(padded).rstrip()
 
     print(paint(line({name: name for name in widths}), DIM))
     for row in rows:

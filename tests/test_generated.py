@@ -1,0 +1,176 @@
+"""A generated project through its whole life: checked, typed, built, installed, tested."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from projects import Project, installed
+from rendering import questions, render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Each strategy, and with it every other answer that changes more than names and texts.
+VARIANTS = {
+    "submission_uuid": {"license": "MIT", "ci_provider": "gitlab"},
+    "zenml_run_id": {
+        "license": "Proprietary",
+        "ci_provider": "none",
+        "project_name": "Other.Name",
+        "package_name": "pkg",
+        "flavor_name": "taste",
+        "class_prefix": "P",
+        "run_id_variable": "WHICH_RUN",
+        "description": 'Says "hi", it\'s {{ 1 + 1 }}, {% raw %}, C:\\new, ünï 🚀 <b>bold</b> #1',
+    },
+}
+
+
+@pytest.fixture(scope="module", params=list(VARIANTS))
+def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project of each variant."""
+    assert set(VARIANTS) == set(strategies())
+    folder = tmp_path_factory.mktemp(request.param)
+    return installed(folder, run_id_strategy=request.param, **VARIANTS[request.param])
+
+
+def strategies() -> list[str]:
+    """Lists all strategies of all backends."""
+    room = Path(__file__).parent.parent / "template" / "local" / "run_id"
+    return [path.name.partition(".")[0] for path in room.iterdir() if "variable" not in path.name]
+
+
+def test_its_own_checks_pass(project: Project) -> None:
+    for check in (
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("mypy", "--python-executable", sys.executable),
+    ):
+        result = project.run(sys.executable, "-m", *check)
+        assert result.returncode == 0, f"{check}: {result.stdout}"
+
+
+def test_wheel_and_sdist_are_complete(project: Project) -> None:
+    package = next(path.name for path in (project.source / "src").iterdir() if path.is_dir())
+    sources = {
+        path.relative_to(project.source / "src").as_posix()
+        for path in (project.source / "src" / package).iterdir()
+        if path.is_file()
+    }
+    assert f"{package}/py.typed" in sources
+    (wheel,) = (project.source.parent / "dist").glob("*.whl")
+    assert sources <= set(zipfile.ZipFile(wheel).namelist())
+    (sdist,) = (project.source.parent / "dist").glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {f"src/{name}" for name in sources} <= names
+    assert {"README.md", "CHANGELOG.md", "LICENSE", "tests/conftest.py"} <= names
+
+
+def test_its_own_tests_pass(project: Project) -> None:
+    result = project.pytest()
+    assert result.returncode == 0, result.stdout
+    assert "skipped" not in result.stdout
+
+
+def test_nothing_is_left_running(project: Project) -> None:
+    # After the tests above, which have run pipelines, killed clients and stopped runs.
+    mine = str(project.site)
+    deadline = time.monotonic() + 20
+    while left := [p for p in psutil.process_iter() if mine in environment_of(p)]:
+        assert time.monotonic() < deadline, [process.cmdline() for process in left]
+        time.sleep(0.2)
+
+
+def environment_of(process: psutil.Process) -> str:
+    """Returns where a process looks for packages; nothing for another user's process."""
+    try:
+        return process.environ().get("PYTHONPATH", "")
+    except psutil.Error:
+        return ""
+
+
+def test_its_tests_pass_on_the_oldest_zenml_it_claims(tmp_path: Path) -> None:
+    source = render(tmp_path / "floor")
+    python = tmp_path / "venv" / "bin" / "python"
+    for command in (
+        ("uv", "venv", "--python", sys.executable, str(tmp_path / "venv")),
+        ("uv", "pip", "install", "--python", str(python), "--compile-bytecode", "--quiet",
+         f"{source}[test]", "zenml[local]==0.95.*"),
+        (str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+    ):  # fmt: skip
+        result = subprocess.run(
+            command, cwd=source, capture_output=True, text=True, timeout=900, check=False
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.fixture(scope="module")
+def zenml_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A real ZenML server on loopback, and the variables that connect a client to it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    name, password = "tester", os.urandom(16).hex()
+    with subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "zenml.zen_server.zen_server_api:app",
+         "--host", "127.0.0.1", "--port", str(port), "--log-level", "error"],
+        env=os.environ | {
+            "ZENML_CONFIG_PATH": str(tmp_path_factory.mktemp("server")),
+            "ZENML_ANALYTICS_OPT_IN": "false",
+            "ZENML_SERVER_AUTO_ACTIVATE": "1",
+            "ZENML_DEFAULT_USER_NAME": name,
+            "ZENML_DEFAULT_USER_PASSWORD": password,
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:  # fmt: skip
+        deadline = time.monotonic() + 120
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        yield {
+            "ZENML_STORE_URL": f"http://127.0.0.1:{port}",
+            "ZENML_STORE_USERNAME": name,
+            "ZENML_STORE_PASSWORD": password,
+        }
+        server.terminate()
+
+
+def test_runs_on_a_zenml_server_and_nothing_stale_crosses_the_fork(
+    zenml_server: dict[str, str], tmp_path: Path
+) -> None:
+    project = installed(tmp_path, project_name="remote")
+    client = Path(__file__).with_name("rest_client.py")
+    result = subprocess.run(
+        [sys.executable, str(client)],
+        env=project.environment
+        | zenml_server
+        | {"ZENML_CONFIG_PATH": str(tmp_path / "home"), "ZENML_ANALYTICS_OPT_IN": "false"},
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert zenml_server["ZENML_STORE_PASSWORD"] not in result.stdout + result.stderr
+
+
+def test_every_answer_of_a_variant_is_a_question() -> None:
+    for answers in VARIANTS.values():
+        assert answers.keys() <= questions().keys()
