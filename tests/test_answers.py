@@ -97,7 +97,7 @@ REFUSED = [
     ("project_name", "-x", "begin and end with a letter or a digit"),
     ("project_name", "x\n", "begin and end with a letter or a digit"),
     ("project_name", "straße", "ASCII"),
-    ("project_name", "x" * 101, "at most 100 characters, not 101"),
+    ("project_name", "x" * 81, "at most 80 characters, not 81"),
     ("project_name", "ZenML", "zenml is a package that ZenML or the tests install"),
     ("project_name", "Pydantic-Core", "pydantic_core is a package"),
     ("package_name", "", "begin with a letter"),
@@ -134,7 +134,7 @@ REFUSED = [
     ("run_id_variable", "", "begin with a letter"),
     ("run_id_variable", "run_id", "capital ASCII letters"),
     ("run_id_variable", "1ST", "begin with a letter"),
-    ("run_id_variable", "X" * 101, "at most 100 characters, not 101"),
+    ("run_id_variable", "X" * 61, "at most 60 characters, not 61"),
     ("run_id_variable", "ZENML_RUN_ID", "ZenML takes variables that begin with ZENML_"),
     ("run_id_variable", "PATH", "PATH is a variable that processes have already"),
     ("ci_provider", "jenkins", "'jenkins' is not in ['github',"),
@@ -358,7 +358,7 @@ def test_code_is_laid_out_for_names_of_any_length(tmp_path: Path, length: int) -
         "flavor_name": "f" * length,
         "class_prefix": "C" * length,
     }
-    given["run_id_variable"] = "V" * (2 * length)
+    given["run_id_variable"] = "V" * (3 * length // 2)
     project = render(tmp_path / "project", project_name="n" * (2 * length), **given)
     subprocess.run([BIN / "ruff", "format", "--diff", project], check=True)
     subprocess.run([BIN / "ruff", "check", project], check=True)
