@@ -129,7 +129,8 @@ ZOO = [
         read(
             "os.environ.get(RUN_ID_VARIABLE); "
             f"mark = {module('tempfile')}.gettempdir() + f'/seen-{{run_id}}'; "
-            "run_id = f'{run_id}-again' if os.path.exists(mark) else run_id; open(mark, 'w').close()"
+            "run_id = run_id if not os.path.exists(mark) else run_id + '-again'; "
+            "open(mark, 'w').close()"
         ),
         "test_run_id.py::test_survives_a_restart_of_the_process",
     ),
