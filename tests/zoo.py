@@ -170,7 +170,7 @@ ZOO = [
     Creature(
         "A schedule ignored",
         {"orchestrator.py": {"    if snapshot.schedule:\n": "    if False:\n"}},
-        "test_interface.py::test_a_schedule_is_refused_in_words",
+        "test_capabilities.py::test_a_schedule_is_refused_in_words",
     ),
 ]
 
