@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+import yaml
+from copier import run_copy, run_update
 from projects import Project, installed
-from rendering import questions, render
+from rendering import ROOT, questions, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,6 +172,62 @@ def test_runs_on_a_zenml_server_and_nothing_stale_crosses_the_fork(
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert zenml_server["ZENML_STORE_PASSWORD"] not in result.stdout + result.stderr
+
+
+def test_a_project_of_each_version_can_be_updated_and_keeps_its_edits(tmp_path: Path) -> None:
+    # Until there is a second version, an update from the first one to the working tree.
+    shallow = subprocess.run(
+        ["git", "rev-parse", "--is-shallow-repository"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if shallow.stdout.strip() != "false":
+        pytest.skip("the versions are commits, and this is no whole clone")
+    for version, commit in yaml.safe_load((ROOT / "versions.yml").read_text()).items():
+        template, project = tmp_path / f"template-{version}", tmp_path / f"project-{version}"
+        git(tmp_path, "clone", "--quiet", str(ROOT), str(template))
+        run_copy(str(template), project, vcs_ref=commit, defaults=True, quiet=True)
+        git(project, "init", "--quiet")
+        commit_all(project, "as generated")
+        edited = {
+            "README.md": ("## Limits", "## Limits\n\nWe know of one more."),
+            "pyproject.toml": ('keywords = ["zenml"', 'keywords = ["ours", "zenml"'),
+            next(project.glob("src/*/processes.py")).relative_to(project).as_posix(): (
+                "class Platform:\n",
+                "class Platform:\n    # Ours.\n",
+            ),
+        }
+        for name, (old, new) in edited.items():
+            text = (project / name).read_text()
+            assert old in text
+            (project / name).write_text(text.replace(old, new))
+        commit_all(project, "edited")
+        # The template goes on, in what the user has edited as well as elsewhere.
+        shutil.rmtree(template / "template")
+        shutil.copytree(ROOT / "template", template / "template")
+        readme = template / "template" / "project" / "README.md.jinja"
+        readme.write_text(readme.read_text() + "\nA new last line.\n")
+        commit_all(template, "a later version")
+        run_update(project, vcs_ref="HEAD", defaults=True, quiet=True, overwrite=True)
+        for name, (_, new) in edited.items():
+            assert new in (project / name).read_text(), name
+        assert (project / "README.md").read_text().endswith("A new last line.\n")
+        assert not list(project.rglob("*.rej"))
+        assert "<<<<<<<" not in (project / "README.md").read_text()
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Runs git, as nobody in particular."""
+    author = ("-c", "user.name=Tester", "-c", "user.email=tester@example.invalid")
+    subprocess.run(["git", *author, *arguments], cwd=folder, check=True)
+
+
+def commit_all(folder: Path, message: str) -> None:
+    """Commits all there is."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
 
 
 def test_every_answer_of_a_variant_is_a_question() -> None:
