@@ -22,11 +22,13 @@ class Installed:
     """A generated project, installed in a folder of its own.
 
     Attributes:
+        source: Its folder.
         package: The name of its package.
         flavor: Where its flavor is, as ZenML wants it said.
         environment: The environment variables for processes that use it.
     """
 
+    source: Path
     package: str
     flavor: str
     environment: dict[str, str]
@@ -35,16 +37,18 @@ class Installed:
 class Bench:
     """Where measurements are made."""
 
-    def __init__(self, folder: Path, rounds: int) -> None:
+    def __init__(self, folder: Path, rounds: int, *, quick: bool = False) -> None:
         """Begins.
 
         Args:
             folder: A folder that is there, and empty.
             rounds: How often to measure what takes long. What does not is measured
                 more often.
+            quick: Whether to leave out what takes minutes.
         """
         self.folder = folder
         self.rounds = rounds
+        self.quick = quick
         # Bytecode is written, as it is where packages are installed in the usual way.
         self.environment = {
             name: value
@@ -96,4 +100,5 @@ class Bench:
             "ZENML_ANALYTICS_OPT_IN": "false",
             "ZENML_CONFIG_PATH": str(home / "zenml"),
         }
-        return Installed("my_orch", "my_orch.flavor.MyOrchOrchestratorFlavor", environment)
+        flavor = "my_orch.flavor.MyOrchOrchestratorFlavor"
+        return Installed(project, "my_orch", flavor, environment)

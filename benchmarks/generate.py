@@ -6,7 +6,7 @@ import sys
 from itertools import count
 from typing import TYPE_CHECKING
 
-from measure import Row, Sample, alternate, process, wall
+from measure import Row, Sample, alternate, process, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def rows(bench: Bench) -> Iterator[Row]:
     )
     project = bench.folder / "copy-0" / "my-orch"
     files = sum(path.is_file() for path in project.rglob("*"))
-    floor = wall(samples["empty"])
+    floor = value(samples["empty"])
     yield Row(
         f"generate {files} files",
         samples["ours"],

@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 
 class Sample(NamedTuple):
-    """One measurement, in seconds."""
+    """One measurement.
 
-    wall: float
-    cpu: float
+    Attributes:
+        value: Seconds by the clock on the wall, if the row does not say otherwise.
+        cpu: Seconds by the processors' clocks, if that was measured as well.
+    """
+
+    value: float
+    cpu: float | None = None
 
 
 @dataclass(frozen=True)
@@ -25,38 +30,43 @@ class Row:
     """What we do, beside a reference.
 
     Attributes:
-        what: What was done.
-        ours: How long it took us.
+        what: What was measured.
+        ours: Our values.
         reference: What we compare with.
-        theirs: How long that took.
-        limit: The highest ratio of the two, by the medians of the wall clock, that is fine.
+        theirs: Its values, if there is such a thing.
+        limit: The highest ratio of the two medians that is fine.
+        most: The highest median of ours that is fine.
     """
 
     what: str
     ours: Sequence[Sample]
-    reference: str
-    theirs: Sequence[Sample]
-    limit: float
+    reference: str = ""
+    theirs: Sequence[Sample] = ()
+    limit: float | None = None
+    most: float | None = None
 
     @property
-    def ratio(self) -> float:
-        """How much longer we take."""
-        return wall(self.ours) / wall(self.theirs)
+    def ratio(self) -> float | None:
+        """How many times as much as the reference ours is."""
+        return value(self.ours) / value(self.theirs) if self.theirs else None
 
     @property
     def ok(self) -> bool:
-        """Whether that is within the limit."""
-        return self.ratio <= self.limit
+        """Whether that is within the limits."""
+        return (self.limit is None or (self.ratio is not None and self.ratio <= self.limit)) and (
+            self.most is None or value(self.ours) <= self.most
+        )
 
 
-def wall(samples: Sequence[Sample]) -> float:
-    """Returns the median by the clock on the wall."""
-    return median(sample.wall for sample in samples)
+def value(samples: Sequence[Sample]) -> float:
+    """Returns the median of what was measured."""
+    return median(sample.value for sample in samples)
 
 
-def cpu(samples: Sequence[Sample]) -> float:
-    """Returns the median by the processors' clocks."""
-    return median(sample.cpu for sample in samples)
+def cpu(samples: Sequence[Sample]) -> float | None:
+    """Returns the median by the processors' clocks, if that was measured."""
+    seconds = [sample.cpu for sample in samples if sample.cpu is not None]
+    return median(seconds) if seconds else None
 
 
 def alternate(

@@ -54,6 +54,22 @@ def questions() -> dict[str, dict[str, Any]]:
     }
 
 
+@functools.cache
+def rooms() -> dict[str, dict[str, Any]]:
+    """What each backend has to say about itself, the default first."""
+    declared = yaml.safe_load((ROOT / "copier.yml").read_text())
+    return {
+        name: yaml.safe_load((ROOT / "template" / name / "room.yml").read_text())
+        for name in declared["backends"]["default"]
+    }
+
+
+@functools.cache
+def strategies() -> list[tuple[str, str]]:
+    """All pairs of a backend and a run ID strategy that it offers."""
+    return [(backend, name) for backend, room in rooms().items() for name in room["strategies"]]
+
+
 def _copy(
     destination: Path, source: str | Path | None, given: dict[str, str], exclude: Sequence[str] = ()
 ) -> Worker:

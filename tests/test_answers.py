@@ -23,7 +23,17 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from rendering import ROOT, answers, export, questions, render, run_copier_cli, template
+from rendering import (
+    ROOT,
+    answers,
+    export,
+    questions,
+    render,
+    rooms,
+    run_copier_cli,
+    strategies,
+    template,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -129,7 +139,7 @@ REFUSED = [
     *((text, "two\nlines", "Use one line") for text in TEXTS),
     *((text, "x" * 513, "at most 512 characters, not 513") for text in TEXTS),
     ("license", "GPL-3.0", "'GPL-3.0' is not in ['Apache-2.0', 'MIT',"),
-    ("backend", "slurm", "'slurm' is not in ['local'"),
+    ("backend", "slurm", f"'slurm' is not in {[*rooms()]}"),
     ("run_id_strategy", "snapshot_id", "'snapshot_id' is not in ['submission_uuid',"),
     ("run_id_variable", "", "begin with a letter"),
     ("run_id_variable", "run_id", "capital ASCII letters"),
@@ -155,28 +165,47 @@ def test_every_question_that_takes_free_input_refuses_something() -> None:
     assert {question for question, _, _ in REFUSED} == set(questions())
 
 
-def test_a_strategy_of_another_backend_is_refused_with_the_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", rooms())
+@pytest.mark.parametrize(("owner", "strategy"), strategies())
+def test_a_strategy_of_another_backend_is_refused_with_the_reason(
+    tmp_path: Path, backend: str, owner: str, strategy: str
+) -> None:
+    pair = {"backend": backend, "run_id_strategy": strategy}
+    offered = rooms()[backend]["strategies"]
+    if strategy in offered:
+        assert answers(tmp_path / "project", **pair).items() >= pair.items()
+        return
+    reason = f"{strategy} needs the backend {owner}; {backend} offers {', '.join(offered)}"
+    with pytest.raises(ValueError, match=reason):
+        render(tmp_path / "project", **pair)
+    assert not (tmp_path / "project").exists()
+
+
+def test_a_strategy_may_be_one_that_another_backend_offers_too(tmp_path: Path) -> None:
     source = export(tmp_path / "template")
     room = source / "template" / "elsewhere" / "room.yml"
     room.parent.mkdir()
-    room.write_text(
-        "{title: Elsewhere, modules: [], tests: [], dependencies: [],"
-        " strategies: {zenml_run_id: the same, from_elsewhere: an ID from elsewhere}}"
-    )
+    elsewhere = {
+        **rooms()["local"],
+        **{key: [] for key in ("modules", "tests", "files")},
+        "strategies": {"zenml_run_id": "the same", "from_elsewhere": "an ID from elsewhere"},
+    }
+    room.write_text(yaml.safe_dump(elsewhere, sort_keys=False))
     questionnaire = source / "copier.yml"
     questionnaire.write_text(
         re.sub(
             r"default: \[local(.*)\]", r"default: [local\1, elsewhere]", questionnaire.read_text()
         )
     )
-    pair = {"backend": "elsewhere", "run_id_strategy": "from_elsewhere"}
-    assert answers(tmp_path / "project", source=source, **pair).items() >= pair.items()
-    reason = (
-        "from_elsewhere needs the backend elsewhere; local offers submission_uuid, zenml_run_id"
-    )
-    with pytest.raises(ValueError, match=reason):
-        render(tmp_path / "project", source=source, run_id_strategy="from_elsewhere")
-    assert not (tmp_path / "project").exists()
+    for backend, strategy in (
+        ("local", "zenml_run_id"),
+        ("elsewhere", "zenml_run_id"),
+        ("elsewhere", "from_elsewhere"),
+    ):
+        pair = {"backend": backend, "run_id_strategy": strategy}
+        assert answers(tmp_path / "project", source=source, **pair).items() >= pair.items()
+    with pytest.raises(ValueError, match="from_elsewhere needs the backend elsewhere"):
+        answers(tmp_path / "project", source=source, run_id_strategy="from_elsewhere")
 
 
 def test_a_misspelt_name_in_a_template_stops_the_copy(tmp_path: Path) -> None:
@@ -217,7 +246,10 @@ def test_no_name_that_zenml_or_the_tests_install_is_free() -> None:
                 yield from required(needed)
 
     taken = set()
-    for name in {*required(Requirement("zenml[local]")), *required(Requirement("pytest"))}:
+    needed = {"zenml", "pytest"}
+    for room in rooms().values():
+        needed |= {*room["dependencies"], *room["test_dependencies"]}
+    for name in {name for text in needed for name in required(Requirement(text))}:
         taken |= {name.replace("-", "_"), *modules.get(name, ())}
     possible = {name for name in taken if re.fullmatch(r"[a-z][a-z0-9_]*", name)}
     assert possible <= {*NAMES.installed.split()}
@@ -258,6 +290,7 @@ PIECES = st.sampled_from(
 )
 PROSE = st.lists(PIECES, min_size=1, max_size=8).map("".join).map(str.strip)
 TEXT = PROSE | st.tuples(PROSE, st.text(max_size=3), PROSE).map("".join)
+LICENCES = questions()["license"]["choices"]
 
 
 def must_be_refused(text: str) -> bool:
@@ -288,16 +321,17 @@ def from_markdown(text: str) -> str:
 
 # Without shrinking, which would take minutes: the texts are short enough to read as they are.
 @settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-@given(TEXT, TEXT, st.sampled_from(["Apache-2.0", "MIT", "BSD-3-Clause", "Proprietary"]))
-@example("a\u2028b", "c", "MIT")
-@example("a", "\u202egpj.exe", "MIT")
-@example("a", "\ud83d", "MIT")
-@example('"""\\" {{ 7*7 }} {% raw %} \'', "${{ secrets }} <b>&amp;</b> 🙂", "MIT")
-@example("# a | b_c _d_ `e` *f* [g](h) <!-- 🙂", "日本\u3000👩\u200d🔬 \\n", "Proprietary")
+@given(TEXT, TEXT, st.sampled_from(LICENCES), st.sampled_from([*rooms()]))
+@example("a\u2028b", "c", "MIT", "local")
+@example("a", "\u202egpj.exe", "MIT", "local")
+@example("a", "\ud83d", "MIT", "local")
+@example('"""\\" {{ 7*7 }} {% raw %} \'', "${{ secrets }} <b>&amp;</b> 🙂", "MIT", "kubernetes")
+@example("# a | b_c _d_ `e` *f* [g](h) <!-- 🙂", "日本\u3000👩\u200d🔬 \\n", "Proprietary", "local")
 def test_free_text_arrives_in_every_file_or_is_refused(
-    description: str, author: str, licence: str
+    description: str, author: str, licence: str, backend: str
 ) -> None:
     given = {"description": description, "author_name": author, "license": licence}
+    given["backend"] = backend
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder, "project")
         if must_be_refused(description) or must_be_refused(author):
@@ -318,11 +352,11 @@ def test_free_text_arrives_in_every_file_or_is_refused(
     for name, text in rendered.items():
         if name.endswith(".py"):
             compile(text, name, "exec")
-        elif name.endswith(".yml"):
-            yaml.safe_load(text)
+        elif name.endswith((".yml", ".yaml")):
+            assert list(yaml.safe_load_all(text))
 
 
-@pytest.mark.parametrize("licence", questions()["license"]["choices"])
+@pytest.mark.parametrize("licence", LICENCES)
 def test_the_licence_and_the_metadata_agree(tmp_path: Path, licence: str) -> None:
     project = render(tmp_path / "project", license=licence, author_name="A. N. Author")
     declared = tomllib.loads((project / "pyproject.toml").read_text())["project"]
@@ -352,8 +386,13 @@ def test_a_provider_gets_its_workflow_and_no_other(tmp_path: Path, ci: str) -> N
 
 
 @pytest.mark.parametrize("length", [1, LONGEST], ids=["shortest names", "longest names"])
-def test_code_is_laid_out_for_names_of_any_length(tmp_path: Path, length: int) -> None:
+@pytest.mark.parametrize(("backend", "strategy"), strategies())
+def test_code_is_laid_out_for_names_of_any_length(
+    tmp_path: Path, length: int, backend: str, strategy: str
+) -> None:
     given = {
+        "backend": backend,
+        "run_id_strategy": strategy,
         "package_name": "p" * length,
         "flavor_name": "f" * length,
         "class_prefix": "C" * length,
@@ -367,20 +406,23 @@ def test_code_is_laid_out_for_names_of_any_length(tmp_path: Path, length: int) -
 # ---- The ways to run it ----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("backend", rooms())
 def test_the_defaults_need_no_network_and_leave_no_template_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
     def refuse(*_: object) -> None:
         pytest.fail("the copy opened a socket")
 
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    rendered = files(render(tmp_path / "my-orch"))
+    rendered = files(render(tmp_path / "my-orch", backend=backend))
     assert {"pyproject.toml", "README.md", "src/my_orch/py.typed", "src/my_orch/run_id.py"} <= {
         *rendered
     }
     for name, text in rendered.items():
-        assert not re.search(r"(?<!\$)\{\{|\{%|\{#", text), name
+        # `{{ image }}` is how a user of the backend names a pod's own image.
+        text_of_ours = text.replace('"{{ image }}"', "")
+        assert not re.search(r"(?<!\$)\{\{|\{%|\{#", text_of_ours), name
         assert text == text.rstrip("\n") + "\n" or not text, name
 
 

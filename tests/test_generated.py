@@ -18,15 +18,15 @@ import pytest
 import yaml
 from copier import run_copy, run_update
 from projects import Project, installed
-from rendering import ROOT, questions, render
+from rendering import ROOT, questions, render, rooms, strategies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Each strategy, and with it every other answer that changes more than names and texts.
 VARIANTS = {
-    "submission_uuid": {"license": "MIT", "ci_provider": "gitlab"},
-    "zenml_run_id": {
+    ("local", "submission_uuid"): {"license": "MIT", "ci_provider": "gitlab"},
+    ("local", "zenml_run_id"): {
         "license": "Proprietary",
         "ci_provider": "none",
         "project_name": "Other.Name",
@@ -36,21 +36,35 @@ VARIANTS = {
         "run_id_variable": "WHICH_RUN",
         "description": 'Says "hi", it\'s {{ 1 + 1 }}, {% raw %}, C:\\new, ünï 🚀 <b>bold</b> #1',
     },
+    ("kubernetes", "env_var"): {"license": "BSD-3-Clause"},
+    ("kubernetes", "parent_job"): {
+        "project_name": "Other.Name",
+        "package_name": "pkg",
+        "flavor_name": "some_taste",
+        "class_prefix": "P",
+        "run_id_variable": "WHICH_RUN",
+    },
+}
+
+# What the oldest versions are that a project claims to work with.
+OLDEST = {
+    "local": ("zenml==0.95.*",),
+    "kubernetes": ("zenml==0.95.*", "kubernetes==25.3.*"),
 }
 
 
-@pytest.fixture(scope="module", params=list(VARIANTS))
+@pytest.fixture(scope="module", params=list(VARIANTS), ids="-".join)
 def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project of each variant."""
+    backend, strategy = request.param
+    folder = tmp_path_factory.mktemp(strategy)
+    variant = {"backend": backend, "run_id_strategy": strategy, **VARIANTS[request.param]}
+    return installed(folder, **variant)
+
+
+def test_there_is_a_variant_of_each_strategy_and_an_oldest_version_of_each_backend() -> None:
     assert set(VARIANTS) == set(strategies())
-    folder = tmp_path_factory.mktemp(request.param)
-    return installed(folder, run_id_strategy=request.param, **VARIANTS[request.param])
-
-
-def strategies() -> list[str]:
-    """Lists all strategies of all backends."""
-    room = Path(__file__).parent.parent / "template" / "local" / "run_id"
-    return [path.name.partition(".")[0] for path in room.iterdir() if "variable" not in path.name]
+    assert set(OLDEST) == set(rooms())
 
 
 def test_its_own_checks_pass(project: Project) -> None:
@@ -80,40 +94,68 @@ def test_wheel_and_sdist_are_complete(project: Project) -> None:
     assert {"README.md", "CHANGELOG.md", "LICENSE", "tests/conftest.py"} <= names
 
 
-def test_its_own_tests_pass(project: Project) -> None:
+def test_its_own_tests_pass_and_leave_nothing_running(project: Project) -> None:
     result = project.pytest()
     assert result.returncode == 0, result.stdout
     assert "skipped" not in result.stdout
-
-
-def test_nothing_is_left_running(project: Project) -> None:
-    # After the tests above, which have run pipelines, killed clients and stopped runs.
-    mine = str(project.site)
+    # They have run pipelines, killed clients and controllers, and stopped runs.
     deadline = time.monotonic() + 20
-    while left := [p for p in psutil.process_iter() if mine in environment_of(p)]:
+    while left := [process for process in psutil.process_iter() if is_of(project, process)]:
         assert time.monotonic() < deadline, [process.cmdline() for process in left]
         time.sleep(0.2)
 
 
-def environment_of(process: psutil.Process) -> str:
-    """Returns where a process looks for packages; nothing for another user's process."""
+def is_of(project: Project, process: psutil.Process) -> bool:
+    """Tells whether a process imports a project's package, or was forked by its tests' node."""
     try:
-        return process.environ().get("PYTHONPATH", "")
-    except psutil.Error:
-        return ""
+        path, command = process.environ().get("PYTHONPATH", ""), process.cmdline()
+    except psutil.Error:  # It has ended, or is another user's.
+        return False
+    return str(project.site) in path or any(str(project.source) in word for word in command)
 
 
-def test_its_tests_pass_on_the_oldest_zenml_it_claims(tmp_path: Path) -> None:
-    source = render(tmp_path / "floor")
+def test_a_controller_killed_at_twenty_moments_runs_no_step_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Seven runs of twelve steps, each killed three times or more, each time at another moment.
+    monkeypatch.setenv("KILLED_RUNS", "7")
+    result = installed(tmp_path, backend="kubernetes").pytest("tests/test_survival.py", "-k=killed")
+    assert result.returncode == 0, result.stdout
+    assert "7 passed" in result.stdout
+
+
+@pytest.mark.parametrize("backend", rooms())
+def test_constraints_pin_all_that_it_installs(tmp_path: Path, backend: str) -> None:
+    source = render(tmp_path / "project", backend=backend)
+    resolved = subprocess.run(
+        ["uv", "pip", "compile", "--universal", "--python-version", "3.10", "--quiet",
+         "--extra", "test", "--group", "dev", "--no-annotate", "--no-header",
+         "--constraints", "constraints.txt", "pyproject.toml"],
+        cwd=source, stdout=subprocess.PIPE, text=True, timeout=300, check=True,
+    )  # fmt: skip
+    needed = pins(resolved.stdout)
+    assert len(needed) > 50
+    assert needed <= pins((source / "constraints.txt").read_text())
+
+
+def pins(requirements: str) -> set[str]:
+    """Returns names with versions, without the markers that say where they are needed."""
+    lines = (line.partition(";")[0].strip() for line in requirements.splitlines())
+    return {line for line in lines if line and not line.startswith("#")}
+
+
+@pytest.mark.parametrize("backend", OLDEST)
+def test_its_tests_pass_on_the_oldest_versions_it_claims(tmp_path: Path, backend: str) -> None:
+    source = render(tmp_path / "floor", backend=backend)
     python = tmp_path / "venv" / "bin" / "python"
     for command in (
         ("uv", "venv", "--python", sys.executable, str(tmp_path / "venv")),
         ("uv", "pip", "install", "--python", str(python), "--compile-bytecode", "--quiet",
-         f"{source}[test]", "zenml[local]==0.95.*"),
+         f"{source}[test]", *OLDEST[backend]),
         (str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"),
     ):  # fmt: skip
         result = subprocess.run(
-            command, cwd=source, capture_output=True, text=True, timeout=900, check=False
+            command, cwd=source, capture_output=True, text=True, timeout=1200, check=False
         )
         assert result.returncode == 0, result.stdout + result.stderr
 

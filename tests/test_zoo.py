@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 from typing import TYPE_CHECKING
@@ -9,25 +10,39 @@ from typing import TYPE_CHECKING
 import pytest
 from projects import Project, installed
 from rendering import ROOT
-from zoo import RIGHT, ZOO, Creature
+from zoo import KUBERNETES_RIGHT, KUBERNETES_ZOO, RIGHT, ZOO, Creature
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A freshly generated project, as it should be."""
-    return installed(tmp_path_factory.mktemp("zoo"), project_name="zoo")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Project]:
+    """Generates a project of a backend and a strategy, as it should be; each once."""
+
+    @functools.cache
+    def generate(backend: str, strategy: str) -> Project:
+        folder = tmp_path_factory.mktemp(strategy)
+        answers = {"backend": backend, "run_id_strategy": strategy}
+        return installed(folder, project_name="zoo", **answers)
+
+    return generate
 
 
-def bred(sound: Project, folder: Path, creature: Creature) -> Project:
-    """Makes a copy of the project with the creature's changes.
+def label(creature: Creature) -> str:
+    """Names a creature in the name of its test."""
+    return f"{creature.backend}-{creature.name}"
+
+
+def bred(sound: Callable[[str, str], Project], folder: Path, creature: Creature) -> Project:
+    """Makes a copy of a project with the creature's changes.
 
     Raises:
         ValueError: If a change does not apply, for then nothing would be tested.
     """
-    site = shutil.copytree(sound.site, folder / "site")
+    project = sound(creature.backend, creature.strategy)
+    site = shutil.copytree(project.site, folder / "site")
     for module, changes in creature.changes.items():
         path = site / "zoo" / module
         text = path.read_text()
@@ -37,14 +52,14 @@ def bred(sound: Project, folder: Path, creature: Creature) -> Project:
                 raise ValueError(message)
             text = text.replace(old, new)
         path.write_text(text)
-    return Project(sound.source, site)
+    return Project(project.source, site)
 
 
-@pytest.mark.parametrize("creature", ZOO, ids=lambda creature: creature.name)
+@pytest.mark.parametrize("creature", [*ZOO, *KUBERNETES_ZOO], ids=label)
 def test_a_broken_orchestrator_is_noticed(
-    sound: Project, tmp_path: Path, creature: Creature
+    sound: Callable[[str, str], Project], tmp_path: Path, creature: Creature
 ) -> None:
-    result = bred(sound, tmp_path, creature).pytest(f"tests/{creature.caught_by}")
+    result = bred(sound, tmp_path, creature).pytest("--exitfirst", f"tests/{creature.caught_by}")
     name = creature.caught_by.partition("::")[2]
     assert result.returncode == 1, result.stdout
     assert re.search(rf"^(FAILED|ERROR) tests/.*::{name}", result.stdout, re.MULTILINE), (
@@ -52,16 +67,20 @@ def test_a_broken_orchestrator_is_noticed(
     )
 
 
-@pytest.mark.parametrize("creature", RIGHT, ids=lambda creature: creature.name)
+@pytest.mark.parametrize("creature", [*RIGHT, *KUBERNETES_RIGHT], ids=label)
 def test_an_unusual_but_right_orchestrator_is_not(
-    sound: Project, tmp_path: Path, creature: Creature
+    sound: Callable[[str, str], Project], tmp_path: Path, creature: Creature
 ) -> None:
     result = bred(sound, tmp_path, creature).pytest(f"tests/{creature.caught_by}")
     assert result.returncode == 0, result.stdout
 
 
-def test_the_readme_shows_the_zoo() -> None:
+@pytest.mark.parametrize("creatures", [ZOO, KUBERNETES_ZOO], ids=["local", "kubernetes"])
+def test_the_readme_shows_the_zoo(creatures: list[Creature]) -> None:
     rows = [
-        f"| {creature.mistake} | `{creature.caught_by.partition('::')[2]}` |" for creature in ZOO
+        f"| {creature.mistake} | `{creature.caught_by.partition('::')[2]}` |"
+        for creature in creatures
     ]
-    assert "\n".join(rows) in (ROOT / "README.md").read_text()
+    # A table of its own, with no row more.
+    table = "\n".join(["", "| mistake | noticed by |", "| --- | --- |", *rows, "", ""])
+    assert table in (ROOT / "README.md").read_text()

@@ -17,11 +17,15 @@ class Creature:
         mistake: What is wrong, in words.
         changes: For each module, pieces of its text and what replaces them.
         caught_by: The generated test that must fail, as `file::name`.
+        backend: Which backend's project is changed.
+        strategy: Its run ID strategy.
     """
 
     mistake: str
     changes: dict[str, dict[str, str]]
     caught_by: str
+    backend: str = "local"
+    strategy: str = "submission_uuid"
 
     @property
     def name(self) -> str:
@@ -53,6 +57,14 @@ def module(name: str) -> str:
     return f"__import__({name!r})"
 
 
+LEFT_OPEN = {
+    "outcome.py": {
+        "    publish_step_run_status_update(\n": "    (lambda *_, **__: None)(\n",
+    }
+}
+
+# ---- Processes on this machine
+
 IGNORED_CPU = {"resources.py": {"            cpus=settings.cpu_count or 0.0,\n": ""}}
 IGNORED_MEMORY = {"resources.py": {"            memory=in_bytes(settings),\n": ""}}
 IGNORED_GPU = {"resources.py": {"            gpus=settings.gpu_count,\n": ""}}
@@ -62,6 +74,7 @@ SAME_STEPS = "test_run_id.py::test_is_the_same_in_every_step_of_a_run"
 WITHIN_A_SECOND = "test_run_id.py::test_is_new_even_within_a_second_and_as_mysql_compares"
 MISSING = "test_run_id.py::test_a_missing_id_is_an_error_that_names_the_variable"
 EVERY_PROCESS = "test_run_id.py::test_reaches_every_process_that_is_submitted"
+RESTART = "test_run_id.py::test_survives_a_restart_of_the_process"
 LENGTH = "test_run_id.py::test_has_1_to_255_characters_with_the_longest_names"
 SUBMITTED = "test_resources.py::test_what_a_step_asks_for_is_submitted"
 
@@ -132,7 +145,7 @@ ZOO = [
             "run_id = run_id if not os.path.exists(mark) else run_id + '-again'; "
             "open(mark, 'w').close()"
         ),
-        "test_run_id.py::test_survives_a_restart_of_the_process",
+        RESTART,
     ),
     Creature("CPUs ignored", IGNORED_CPU, SUBMITTED),
     Creature("Memory ignored", IGNORED_MEMORY, SUBMITTED),
@@ -153,7 +166,7 @@ ZOO = [
     ),
     Creature(
         "A killed step that stays running",
-        {"controller.py": {"            settle_step(": "            str("}},
+        LEFT_OPEN,
         "test_failures.py::test_a_killed_step_fails_the_run_and_the_signal_is_named",
     ),
     Creature(
@@ -170,7 +183,7 @@ ZOO = [
     Creature(
         "A schedule ignored",
         {"orchestrator.py": {"    if snapshot.schedule:\n": "    if False:\n"}},
-        "test_capabilities.py::test_a_schedule_is_refused_in_words",
+        "test_settings.py::test_a_schedule_is_refused_in_words",
     ),
 ]
 
@@ -184,6 +197,265 @@ RIGHT = [
     Creature(
         "Another format",
         minted("'arn:partition:run/' + uuid.uuid4().hex.upper()"),
+        "test_run_id.py",
+    ),
+]
+
+
+# ---- Kubernetes
+
+UID = (
+    """field_variable(RUN_ID_VARIABLE, "metadata.labels['batch.kubernetes.io/controller-uid']"),"""
+)
+OWN_UID = UID.replace("RUN_ID_VARIABLE", '"JOB_UID"')
+STEP_READ = f"{READ.rstrip()} if in_orchestrator_pod() else "
+NEW_UUID = f"str({module('uuid')}.uuid4())"
+
+FAULTS = "test_survival.py::test_a_run_completes_though_one_in_five_requests_fails"
+REQUESTED = "test_resources.py::test_what_a_step_asks_for_is_requested_and_the_limit"
+
+
+def on_kubernetes(
+    mistake: str, changes: dict[str, dict[str, str]], caught_by: str, strategy: str = "env_var"
+) -> Creature:
+    """Breeds a creature that runs steps on Kubernetes."""
+    return Creature(mistake, changes, caught_by, "kubernetes", strategy)
+
+
+def apart_from_the_owner(known: str = "None") -> dict[str, dict[str, str]]:
+    """Lets the ID be another than the UID of the Job that owns those of the steps.
+
+    Args:
+        known: The ID at the time of submission; None if only the orchestrator's pod knows it.
+    """
+    return {
+        "controller.py": {
+            "run.name, self._owner.uid)": "run.name, orchestrator.get_orchestrator_run_id())"
+        },
+        "orchestrator.py": {
+            "Update(orchestrator_run_id=uid)": f"Update(orchestrator_run_id={known})"
+        },
+    }
+
+
+def given(variable: str, known: str = "None") -> dict[str, dict[str, str]]:
+    """Gives the orchestrator's pod another ID.
+
+    Args:
+        variable: What its container's `env` has for it, after `JOB_UID`.
+        known: The ID at the time of submission, if it is known then.
+    """
+    return {
+        "run_id.py": {
+            UID: f"{OWN_UID}\n        {variable},",
+            "uid=read_run_id(connect)": 'uid=os.environ["JOB_UID"]',
+        },
+        **apart_from_the_owner(known),
+    }
+
+
+KUBERNETES_ZOO = [
+    on_kubernetes(
+        "A constant ID",
+        given('dict(name=RUN_ID_VARIABLE, value="my-run")', '"my-run"'),
+        SAME_SNAPSHOT,
+    ),
+    on_kubernetes(
+        "The pod's name as ID",
+        given('field_variable(RUN_ID_VARIABLE, "metadata.name")'),
+        RESTART,
+    ),
+    on_kubernetes(
+        "An ID made at submission, which each firing of a schedule repeats",
+        given(f"dict(name=RUN_ID_VARIABLE, value={NEW_UUID})"),
+        "test_schedules.py::test_each_firing_is_a_run_with_an_id_of_its_own",
+    ),
+    on_kubernetes(
+        "A new UUID in each step", {"run_id.py": {READ: f"{STEP_READ}{NEW_UUID}\n"}}, SAME_STEPS
+    ),
+    on_kubernetes(
+        "A UUID made up when the variable is missing",
+        read(f"os.environ.get(RUN_ID_VARIABLE) or {NEW_UUID}"),
+        MISSING,
+    ),
+    on_kubernetes(
+        "The variable is never set in steps",
+        {
+            "run_id.py": {
+                '    return [{"name": RUN_ID_VARIABLE, "value": run_id}]\n': "    return []\n"
+            }
+        },
+        EVERY_PROCESS,
+    ),
+    on_kubernetes(
+        "The variable is not set in isolated steps",
+        {
+            "tasks.py": {
+                "run_id.step_variables(self.orchestrator_run_id)": (
+                    "[] if step_run else run_id.step_variables(self.orchestrator_run_id)"
+                )
+            }
+        },
+        EVERY_PROCESS,
+    ),
+    on_kubernetes(
+        "The pod's name instead of its Job's UID",
+        {
+            "run_id.py": {
+                "        return orchestrator_job(connect).uid\n": (
+                    "        return os.environ[POD_VARIABLE]\n"
+                )
+            },
+            **apart_from_the_owner(),
+        },
+        RESTART,
+        "parent_job",
+    ),
+    on_kubernetes(
+        "CPUs ignored",
+        {"resources.py": {"    if settings.cpu_count:\n": "    if False:\n"}},
+        REQUESTED,
+    ),
+    on_kubernetes(
+        "Memory ignored",
+        {"resources.py": {"    if settings.memory:\n": "    if False:\n"}},
+        REQUESTED,
+    ),
+    on_kubernetes(
+        "GPUs ignored",
+        {"resources.py": {"    if settings.gpu_count:\n": "    if False:\n"}},
+        REQUESTED,
+    ),
+    on_kubernetes(
+        "Requests without limits",
+        {"resources.py": {'for kind in ("requests", "limits")': 'for kind in ("requests",)'}},
+        REQUESTED,
+    ),
+    on_kubernetes(
+        "A dynamic pipeline's own resources ignored",
+        {
+            "orchestrator.py": {
+                "                if snapshot.is_dynamic\n": "                if False\n"
+            }
+        },
+        "test_resources.py::test_what_a_dynamic_pipeline_asks_for_its_orchestration_container_gets",
+    ),
+    on_kubernetes(
+        "The token in clear in the manifest",
+        {
+            "tasks.py": {
+                "{**without_connection(program.environment), ": "{**program.environment, ",
+                "secret_variables=list(connection(program.environment))": "secret_variables=[]",
+            }
+        },
+        "test_secrets.py::test_the_token_is_in_a_secret_and_in_no_other_object_nor_in_any_log",
+    ),
+    on_kubernetes(
+        "A Secret that belongs to nobody",
+        {"manifests.py": {', "ownerReferences": [reference]},\n': "},\n"}},
+        "test_secrets.py::test_the_secret_goes_with_the_orchestrator_s_job",
+    ),
+    on_kubernetes(
+        "Jobs with random names",
+        {"names.py": {"unique.encode()": f"{module('os')}.urandom(8)"}},
+        "test_pods.py::test_the_same_text_gives_the_same_name_and_another_gives_another",
+    ),
+    on_kubernetes(
+        "A restarted controller that begins anew",
+        {
+            "controller.py": {"        self._recover()\n": ""},
+            "tasks.py": {
+                'unique=f"{self.orchestrator_run_id}/{step_run or step_name}/{attempt}"': (
+                    "unique=str(uuid4())"
+                )
+            },
+        },
+        "test_survival.py::test_a_controller_that_is_killed_goes_on_and_runs_no_step_twice",
+    ),
+    on_kubernetes(
+        "Failed requests are not tried again",
+        {"cluster.py": {"total=settings.max_api_retries": "total=0"}},
+        FAULTS,
+    ),
+    on_kubernetes(
+        "A watch that gives up when it has expired",
+        {
+            "view.py": {
+                "FINAL = {400, 403, 404, 405, 422}": "FINAL = {400, 403, 404, 405, 410, 422}"
+            }
+        },
+        "test_survival.py::test_a_run_completes_though_watches_break_off_and_expire",
+    ),
+    on_kubernetes(
+        "A failing step reported as success",
+        {
+            "verdict.py": {
+                'if "Complete" in conditions or phase == "Succeeded":': (
+                    'if conditions.keys() & {"Complete", "Failed"} or phase == "Succeeded":'
+                )
+            }
+        },
+        "test_failures.py::test_a_failing_step_fails_the_run_and_those_below_it_do_not_start",
+    ),
+    on_kubernetes(
+        "A killed step that stays running",
+        LEFT_OPEN,
+        "test_failures.py::test_a_killed_step_fails_the_run_and_the_signal_is_named",
+    ),
+    on_kubernetes(
+        "A stop that does nothing",
+        {
+            "orchestrator.py": {
+                "        if graceful and in_progress:\n": "        if in_progress:\n"
+            }
+        },
+        "test_stop.py::test_a_forceful_stop_ends_the_steps_in_progress",
+    ),
+    on_kubernetes(
+        "Variables that Kubernetes expands",
+        {"manifests.py": {'    return text.replace("$", "$$")\n': "    return text\n"}},
+        "test_pods.py::test_a_literal_survives_what_kubernetes_expands",
+    ),
+    on_kubernetes(
+        "A token for the cluster in every pod",
+        {"tasks.py": {"talks_to_cluster=False": "talks_to_cluster=True"}},
+        "test_pods.py::test_only_the_orchestrator_s_pod_can_talk_to_kubernetes",
+    ),
+    on_kubernetes(
+        "Containers that may do all they like",
+        {"manifests.py": {"else RESTRICTED\n": "else {}\n"}},
+        "test_pods.py::test_pods_may_do_no_more_than_they_need",
+    ),
+    on_kubernetes(
+        "Labels as the user writes them",
+        {
+            "names.py": {
+                '    """Makes a label\'s value': '    return text\n    """Makes a label\'s value'
+            }
+        },
+        "test_pods.py::test_every_text_gives_names_and_labels_that_kubernetes_takes",
+    ),
+    on_kubernetes(
+        "Steps whose names look alike share a Job",
+        {"tasks.py": {"/{step_run or step_name}/": "/{step_run or step_name.replace('_', '-')}/"}},
+        "test_pods.py::test_steps_whose_names_look_alike_have_jobs_of_their_own",
+    ),
+]
+
+KUBERNETES_RIGHT = [
+    on_kubernetes(
+        "Another variable",
+        {"run_id.py": {'RUN_ID_VARIABLE = "ZOO_RUN_ID"': 'RUN_ID_VARIABLE = "EXECUTION"'}},
+        "test_run_id.py",
+    ),
+    on_kubernetes(
+        "The Job's name and its UID",
+        given(
+            'field_variable("JOB_NAME", '
+            "\"metadata.labels['batch.kubernetes.io/job-name']\"),\n"
+            '        dict(name=RUN_ID_VARIABLE, value="$(JOB_NAME)_$(JOB_UID)")',
+            'f"{name}_{uid}"',
+        ),
         "test_run_id.py",
     ),
 ]

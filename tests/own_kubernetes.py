@@ -1,0 +1,100 @@
+"""Runs pipelines with ZenML's own `kubernetes` orchestrator on the stand-in for a cluster.
+
+A program of its own: ZenML reads its environment when it is imported. `on_standin`
+says what it needs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import on_standin
+import pipelines
+from zenml.client import Client
+from zenml.config import Schedule
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from standin import Cluster
+    from zenml.pipelines.pipeline_definition import Pipeline
+
+CONFIGURATION: dict[str, Any] = {
+    # In a pod of a dynamic pipeline there is no kubeconfig; a client falls back to that.
+    "incluster": True,
+    # Its defaults are made for steps that take minutes: it looks every 3 seconds.
+    "job_monitoring_interval": 0.2,
+    "interrupt_check_interval": 0.5,
+}
+STACKS = {
+    # It makes its service account, and may do so: whoever submits is an administrator.
+    "own-secret": {**CONFIGURATION, "pass_zenml_token_as_secret": True},
+    # Told that it has one, it makes none. With a dynamic pipeline it would try to in the
+    # orchestrator's pod as well, whose account may not.
+    "own": {**CONFIGURATION, "service_account_name": "zenml-service-account"},
+}
+
+
+def execute(pipeline: Pipeline, *arguments: str) -> dict[str, Any]:
+    """Runs a pipeline to its end, and returns what came of it."""
+    error = ""
+    try:
+        on_standin.runnable(pipeline)(*arguments)
+    except Exception as raised:  # The test looks at it.
+        error = str(raised)
+    newest = Client().list_pipeline_runs(sort_by="desc:created", size=1).items[0]
+    return outcome(newest.id) | {"error": error}
+
+
+def outcome(run_id: UUID) -> dict[str, Any]:
+    """Returns a run as ZenML has it, and what its steps noted in their processes."""
+    run = Client().get_pipeline_run(run_id)
+    return {
+        "id": str(run.id),
+        "status": run.status.value,
+        "orchestrator_run_id": run.orchestrator_run_id,
+        "steps": {name: step.status.value for name, step in run.steps.items()},
+        "seen": {name: step.output.load() for name, step in run.steps.items() if step.outputs},
+    }
+
+
+def fire_twice(cluster: Cluster, pipeline: Pipeline) -> list[dict[str, Any]]:
+    """Schedules a pipeline, fires its CronJob twice, and returns both runs."""
+    on_standin.runnable(pipeline, schedule=Schedule(cron_expression="0 3 * * *"))()
+    (schedule,) = Client().list_schedules().items
+    (cron_job,) = cluster.objects("CronJob")
+
+    def finished() -> list[UUID]:
+        runs = Client().list_pipeline_runs(schedule_id=schedule.id).items
+        return [run.id for run in runs if run.status.is_finished]
+
+    fired = [cluster.fire(cron_job["metadata"]["name"]) for _ in range(2)]
+    cluster.wait(lambda: len(finished()) == len(fired))
+    return [outcome(run) for run in finished()]
+
+
+def main(home: Path, found: Path) -> None:
+    """Runs all, and writes what came of it to a file, with the Jobs and pods of the cluster."""
+    source_root = Path(pipelines.__file__).parent
+    with on_standin.stand_in(home) as (cluster, _):
+        on_standin.register(home, STACKS, flavor="kubernetes")
+        on_standin.use("own-secret", source_root)
+        outcomes: dict[str, Any] = {"with_secret": execute(pipelines.single)}
+        on_standin.use("own", source_root)
+        outcomes |= {
+            "static": execute(pipelines.diamond),
+            "dynamic": execute(pipelines.dynamic),
+            "failing": execute(pipelines.failing),
+            "retried": execute(pipelines.retried, tempfile.mkdtemp(dir=home)),
+            "scheduled": fire_twice(cluster, pipelines.single),
+            **{kind: cluster.objects(kind) for kind in ("Job", "Pod", "Secret")},
+        }
+    found.write_text(json.dumps(outcomes))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

@@ -1,0 +1,151 @@
+"""The stand-in for Kubernetes is not made to our measure: ZenML's own orchestrator runs on it.
+
+It is ZenML's flavor `kubernetes` as it is installed, with nothing patched. It runs the pipelines
+that the generated tests run with ours.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rendering import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PROGRAM = Path(__file__).with_name("own_kubernetes.py")
+
+COMPLETED = ["static", "dynamic", "retried", "with_secret"]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the program has seen. It runs once, however many processes share the tests."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    result = folder / "own-kubernetes.json"
+    with result.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not result.exists():
+            run_program(tmp_path_factory.mktemp("own"), result)
+    whole: dict[str, Any] = json.loads(result.read_text())
+    return whole
+
+
+def run_program(folder: Path, result: Path) -> None:
+    """Runs it on the stand-in of a generated project."""
+    project = render(folder / "project", project_name="own", backend="kubernetes")
+    program = subprocess.run(
+        [sys.executable, str(PROGRAM), str(folder), str(result)],
+        cwd=folder,
+        env=os.environ
+        | {
+            "KUBECONFIG": str(folder / "kubeconfig"),
+            "PYTHONPATH": str(project / "tests"),
+            "PYTHONDONTWRITEBYTECODE": "",
+            "ZENML_ANALYTICS_OPT_IN": "false",
+            "ZENML_CONFIG_PATH": str(folder / "client"),
+            "ZENML_DYNAMIC_PIPELINE_MONITORING_INTERVAL": "0.2",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert program.returncode == 0, program.stdout + program.stderr
+
+
+@pytest.mark.parametrize("name", COMPLETED)
+def test_a_pipeline_completes(found: dict[str, Any], name: str) -> None:
+    run = found[name]
+    assert run["status"] == "completed", run["error"]
+    assert run["steps"]
+    assert set(run["steps"].values()) == {"completed"}
+    assert run["seen"].keys() == run["steps"].keys()
+
+
+def test_each_step_has_a_process_and_all_of_a_run_have_one_run_id(found: dict[str, Any]) -> None:
+    for run in (found["static"], found["retried"], found["with_secret"]):
+        assert ids_in(run["seen"].values()) == {run["orchestrator_run_id"]}
+        assert len({seen["pid"] for seen in run["seen"].values()}) == len(run["steps"])
+
+
+def test_a_dynamic_pipeline_runs_where_it_should(found: dict[str, Any]) -> None:
+    run = found["dynamic"]
+    isolated = {name: seen for name, seen in run["seen"].items() if "isolated" in name}
+    inline = {name: seen for name, seen in run["seen"].items() if name not in isolated}
+    assert len({seen["pid"] for seen in isolated.values()}) == len(isolated) == 2
+    assert len({seen["pid"] for seen in inline.values()}) == 1
+    # Its run ID is the name of the Job of the pod that asks. So isolated steps do not see that
+    # of their run, which ZenML has from the orchestrator's pod; ours do.
+    jobs = jobs_of(found, run)
+    assert ids_in(inline.values()) == {run["orchestrator_run_id"]} <= set(jobs)
+    assert ids_in(isolated.values()) == {name for name, labels in jobs.items() if is_step(labels)}
+
+
+def test_a_failing_step_fails_the_run(found: dict[str, Any]) -> None:
+    assert found["failing"]["status"] == "failed"
+    # The step below it has not begun.
+    assert found["failing"]["steps"] == {"fail": "failed"}
+
+
+def test_a_killed_step_is_started_again_by_its_job(found: dict[str, Any]) -> None:
+    phases = [
+        pod["status"]["phase"]
+        for pod in found["Pod"]
+        if pod["metadata"]["labels"].get("run_id") == found["retried"]["id"]
+        and pod["metadata"]["labels"].get("step_name") == "die_at_first"
+    ]
+    assert sorted(phases) == ["Failed", "Succeeded"]
+
+
+def test_each_firing_of_a_schedule_is_a_run_of_its_own(found: dict[str, Any]) -> None:
+    first, second = found["scheduled"]
+    assert first["status"] == second["status"] == "completed"
+    assert first["orchestrator_run_id"] != second["orchestrator_run_id"]
+    for run in (first, second):
+        assert ids_in(run["seen"].values()) == {run["orchestrator_run_id"]}
+
+
+def test_the_token_is_in_a_secret_if_it_is_told_so(found: dict[str, Any]) -> None:
+    for name, field in (("static", "value"), ("with_secret", "valueFrom")):
+        jobs = jobs_of(found, found[name])
+        tokens = [
+            variable
+            for job in found["Job"]
+            if job["metadata"]["name"] in jobs
+            for variable in job["spec"]["template"]["spec"]["containers"][0]["env"]
+            if variable["name"] == "ZENML_STORE_API_TOKEN"
+        ]
+        assert len(tokens) == len(jobs)
+        assert all(field in variable for variable in tokens)
+    # It deletes the Secret when the run has ended, and its account may do so.
+    assert found["Secret"] == []
+
+
+def ids_in(seen: Iterable[dict[str, Any]]) -> set[str]:
+    """Returns the run IDs that steps have noted."""
+    return {step["run_id"] for step in seen}
+
+
+def jobs_of(found: dict[str, Any], run: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Returns the labels of a run's Jobs, by their names."""
+    return {
+        job["metadata"]["name"]: job["metadata"]["labels"]
+        for job in found["Job"]
+        if job["metadata"]["labels"].get("run_id") == run["id"]
+    }
+
+
+def is_step(labels: dict[str, str]) -> bool:
+    """Tells the Job of a step from the orchestrator's."""
+    return "step_name" in labels
