@@ -122,7 +122,7 @@ REFUSED = [
     ("package_name", "json", "json is a module of Python's standard library"),
     ("package_name", "zenml", "zenml is a package"),
     ("package_name", "yaml", "yaml is a package"),
-    ("package_name", "kubernetes", "kubernetes is a flavor that ZenML has already"),
+    ("package_name", "kubeflow", "kubeflow is a flavor that ZenML has already"),
     ("package_name", "tests", "tests is where the tests are"),
     ("flavor_name", "", "begin with a letter"),
     ("flavor_name", "my flavor", "lower-case"),
