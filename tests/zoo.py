@@ -374,7 +374,12 @@ KUBERNETES_ZOO = [
         "A watch that gives up when it has expired",
         {
             "view.py": {
-                "FINAL = {400, 403, 404, 405, 422}": "FINAL = {400, 403, 404, 405, 410, 422}"
+                "                if error.status == GONE:\n": (
+                    "                if error.status == GONE:\n"
+                    "                    self._give_up(error)\n"
+                    "                    return\n"
+                    "                if error.status == GONE:\n"
+                )
             }
         },
         "test_survival.py::test_a_run_completes_though_watches_break_off_and_expire",
