@@ -99,9 +99,8 @@ def manifests() -> Iterator[dict[str, Any]]:
         yield step_job(task, Owner("train-fedcba987654", UID))
         yield from owners
         for owner in owners:
-            # As it comes back from Kubernetes.
-            created = {**owner, "metadata": {**owner["metadata"], "uid": UID}}
-            yield secret(task.name, {"ZENML_STORE_API_TOKEN": "token"}, created)
+            owned_by = Owner(task.name, UID, owner["kind"])
+            yield secret({"ZENML_STORE_API_TOKEN": "token"}, owned_by)
 
 
 if __name__ == "__main__":

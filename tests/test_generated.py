@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import runpy
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
@@ -119,7 +118,9 @@ def test_a_controller_killed_at_twenty_moments_runs_no_step_twice(
 ) -> None:
     # Seven runs of twelve steps, each killed three times or more, each time at another moment.
     monkeypatch.setenv("KILLED_RUNS", "7")
-    result = installed(tmp_path, backend="kubernetes").pytest("tests/test_survival.py", "-k=killed")
+    result = installed(tmp_path, backend="kubernetes").pytest(
+        "tests/test_survival.py", "-k=killed_goes_on"
+    )
     assert result.returncode == 0, result.stdout
     assert "7 passed" in result.stdout
 
@@ -163,37 +164,10 @@ def test_its_tests_pass_on_the_oldest_versions_it_claims(tmp_path: Path, backend
 @pytest.fixture(scope="module")
 def zenml_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A real ZenML server on loopback, and the variables that connect a client to it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    name, password = "tester", os.urandom(16).hex()
-    with subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "zenml.zen_server.zen_server_api:app",
-         "--host", "127.0.0.1", "--port", str(port), "--log-level", "error"],
-        env=os.environ | {
-            "ZENML_CONFIG_PATH": str(tmp_path_factory.mktemp("server")),
-            "ZENML_ANALYTICS_OPT_IN": "false",
-            "ZENML_SERVER_AUTO_ACTIVATE": "1",
-            "ZENML_DEFAULT_USER_NAME": name,
-            "ZENML_DEFAULT_USER_PASSWORD": password,
-        },
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as server:  # fmt: skip
-        deadline = time.monotonic() + 120
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        yield {
-            "ZENML_STORE_URL": f"http://127.0.0.1:{port}",
-            "ZENML_STORE_USERNAME": name,
-            "ZENML_STORE_PASSWORD": password,
-        }
-        server.terminate()
+    # The one that generated projects bring. There is no Jinja in it.
+    path = ROOT / "template" / "common" / "tests" / "zenml_server.py.jinja"
+    with runpy.run_path(str(path))["running"](tmp_path_factory.mktemp("zenml") / "server") as found:
+        yield found
 
 
 def test_runs_on_a_zenml_server_and_nothing_stale_crosses_the_fork(

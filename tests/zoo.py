@@ -69,6 +69,10 @@ IGNORED_CPU = {"resources.py": {"            cpus=settings.cpu_count or 0.0,\n":
 IGNORED_MEMORY = {"resources.py": {"            memory=in_bytes(settings),\n": ""}}
 IGNORED_GPU = {"resources.py": {"            gpus=settings.gpu_count,\n": ""}}
 
+ANOTHER_VARIABLE = {
+    "run_id.py": {'RUN_ID_VARIABLE = "ZOO_RUN_ID"': 'RUN_ID_VARIABLE = "EXECUTION"'}
+}
+
 SAME_SNAPSHOT = "test_run_id.py::test_is_new_for_each_execution_of_the_same_snapshot"
 SAME_STEPS = "test_run_id.py::test_is_the_same_in_every_step_of_a_run"
 WITHIN_A_SECOND = "test_run_id.py::test_is_new_even_within_a_second_and_as_mysql_compares"
@@ -191,7 +195,7 @@ ZOO = [
 RIGHT = [
     Creature(
         "Another variable",
-        {"run_id.py": {'RUN_ID_VARIABLE = "ZOO_RUN_ID"': 'RUN_ID_VARIABLE = "EXECUTION"'}},
+        ANOTHER_VARIABLE,
         "test_run_id.py",
     ),
     Creature(
@@ -333,11 +337,7 @@ KUBERNETES_ZOO = [
     ),
     on_kubernetes(
         "A dynamic pipeline's own resources ignored",
-        {
-            "orchestrator.py": {
-                "                if snapshot.is_dynamic\n": "                if False\n"
-            }
-        },
+        {"orchestrator.py": {"            if snapshot.is_dynamic\n": "            if False\n"}},
         "test_resources.py::test_what_a_dynamic_pipeline_asks_for_its_orchestration_container_gets",
     ),
     on_kubernetes(
@@ -352,7 +352,7 @@ KUBERNETES_ZOO = [
     ),
     on_kubernetes(
         "A Secret that belongs to nobody",
-        {"manifests.py": {', "ownerReferences": [reference]},\n': "},\n"}},
+        {"manifests.py": {', "ownerReferences": [owner.reference()]},\n': "},\n"}},
         "test_secrets.py::test_the_secret_goes_with_the_orchestrator_s_job",
     ),
     on_kubernetes(
@@ -443,7 +443,7 @@ KUBERNETES_ZOO = [
 KUBERNETES_RIGHT = [
     on_kubernetes(
         "Another variable",
-        {"run_id.py": {'RUN_ID_VARIABLE = "ZOO_RUN_ID"': 'RUN_ID_VARIABLE = "EXECUTION"'}},
+        ANOTHER_VARIABLE,
         "test_run_id.py",
     ),
     on_kubernetes(
