@@ -17,6 +17,7 @@ import generate
 import imports
 import local
 import on_kubernetes
+import on_sagemaker
 from bench import Bench
 from measure import Row, cpu, value
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from measure import Sample
 
 # Each has a function `rows(bench)`. To measure a backend, add a module of its own.
-GROUPS = {module.__name__: module for module in (generate, imports, local, on_kubernetes)}
+GROUPS = {
+    module.__name__: module for module in (generate, imports, local, on_kubernetes, on_sagemaker)
+}
 
 COLUMNS = ("seconds", "ours", "CPU", "reference", "theirs", "CPU", "at most", "ratio", "limit", "")
 

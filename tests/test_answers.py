@@ -326,6 +326,7 @@ def from_markdown(text: str) -> str:
 @example("a", "\u202egpj.exe", "MIT", "local")
 @example("a", "\ud83d", "MIT", "local")
 @example('"""\\" {{ 7*7 }} {% raw %} \'', "${{ secrets }} <b>&amp;</b> 🙂", "MIT", "kubernetes")
+@example("\\d+ %s {0} %(x)s {{}} {%% {#", '\'; -- "" `rm` $(x)', "BSD-3-Clause", "sagemaker")
 @example("# a | b_c _d_ `e` *f* [g](h) <!-- 🙂", "日本\u3000👩\u200d🔬 \\n", "Proprietary", "local")
 def test_free_text_arrives_in_every_file_or_is_refused(
     description: str, author: str, licence: str, backend: str

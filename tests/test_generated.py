@@ -43,12 +43,22 @@ VARIANTS = {
         "class_prefix": "P",
         "run_id_variable": "WHICH_RUN",
     },
+    ("sagemaker", "execution_arn"): {"license": "MIT", "ci_provider": "gitlab"},
+    ("sagemaker", "execution_id"): {
+        "ci_provider": "none",
+        "project_name": "Other.Name",
+        "package_name": "pkg",
+        "flavor_name": "some_taste",
+        "class_prefix": "P",
+        "run_id_variable": "WHICH_RUN",
+    },
 }
 
 # What the oldest versions are that a project claims to work with.
 OLDEST = {
     "local": ("zenml==0.95.*",),
     "kubernetes": ("zenml==0.95.*", "kubernetes==25.3.*"),
+    "sagemaker": ("zenml==0.95.*", "boto3==1.40.0", "moto==5.2.0"),
 }
 
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 from projects import Project, installed
 from rendering import ROOT
-from zoo import KUBERNETES_RIGHT, KUBERNETES_ZOO, RIGHT, ZOO, Creature
+from zoo import (
+    KUBERNETES_RIGHT,
+    KUBERNETES_ZOO,
+    RIGHT,
+    SAGEMAKER_RIGHT,
+    SAGEMAKER_ZOO,
+    ZOO,
+    Creature,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +63,7 @@ def bred(sound: Callable[[str, str], Project], folder: Path, creature: Creature)
     return Project(project.source, site)
 
 
-@pytest.mark.parametrize("creature", [*ZOO, *KUBERNETES_ZOO], ids=label)
+@pytest.mark.parametrize("creature", [*ZOO, *KUBERNETES_ZOO, *SAGEMAKER_ZOO], ids=label)
 def test_a_broken_orchestrator_is_noticed(
     sound: Callable[[str, str], Project], tmp_path: Path, creature: Creature
 ) -> None:
@@ -67,7 +75,7 @@ def test_a_broken_orchestrator_is_noticed(
     )
 
 
-@pytest.mark.parametrize("creature", [*RIGHT, *KUBERNETES_RIGHT], ids=label)
+@pytest.mark.parametrize("creature", [*RIGHT, *KUBERNETES_RIGHT, *SAGEMAKER_RIGHT], ids=label)
 def test_an_unusual_but_right_orchestrator_is_not(
     sound: Callable[[str, str], Project], tmp_path: Path, creature: Creature
 ) -> None:
@@ -75,7 +83,9 @@ def test_an_unusual_but_right_orchestrator_is_not(
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize("creatures", [ZOO, KUBERNETES_ZOO], ids=["local", "kubernetes"])
+@pytest.mark.parametrize(
+    "creatures", [ZOO, KUBERNETES_ZOO, SAGEMAKER_ZOO], ids=lambda creatures: creatures[0].backend
+)
 def test_the_readme_shows_the_zoo(creatures: list[Creature]) -> None:
     rows = [
         f"| {creature.mistake} | `{creature.caught_by.partition('::')[2]}` |"

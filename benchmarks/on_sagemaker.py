@@ -1,0 +1,166 @@
+"""The backend `sagemaker`, against ZenML's own orchestrator of that name.
+
+Each is installed as its users do it, in a virtual environment of its own: that tells what its
+requirements weigh, and how long its import takes. In a third one, both submit to the stand-in of a
+generated project: see `on_sagemaker_client.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from importlib.metadata import version
+from statistics import median
+from typing import TYPE_CHECKING
+
+from bench import HERE
+from measure import Row, Sample, alternate, process
+from zenml.integrations.aws import AWSIntegration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from bench import Bench, Installed
+
+ZENML = "ZenML's `sagemaker`"
+
+# What each of the environments has. The version is the one here, so that it is the same for all.
+BASE = f"zenml[local]=={version('zenml')}"
+# What `zenml integration install aws` installs.
+REQUIREMENTS = AWSIntegration.get_requirements()
+
+ORCHESTRATOR = "zenml.integrations.aws.orchestrators.sagemaker_orchestrator"
+
+# The SageMaker SDK says a lot when it is imported. These make it silent.
+IMPORT = "import logging; logging.disable(logging.INFO); import"
+NO_WARNING = {"SAGEMAKER_SUPPRESS_V2_WARNING": "1"}
+
+MEGABYTE = 1_000_000
+
+# What is submitted: the number of steps.
+FIRST = "first submission, of 10 steps"
+FEW = "submission of 10 steps"
+MANY = "submission of 200 steps"
+QUICK = {FIRST: 10, FEW: 10}
+SUBMISSIONS = {**QUICK, "submission of 50 steps": 50, MANY: 200}
+# The highest ratios of CPU seconds. The first submission in a process has none: boto3 has to read
+# its descriptions of AWS, for whoever uses it.
+LIMITS = {FEW: 0.2, MANY: 0.05}
+
+# What was measured, by stack.
+Values = dict[str, list[float]]
+
+
+class Environment:
+    """A virtual environment with ZenML."""
+
+    def __init__(self, folder: Path, *requirements: str) -> None:
+        """Makes it.
+
+        Args:
+            folder: Where, a folder that is not there yet.
+            requirements: What to install beside ZenML.
+        """
+        self._folder = folder
+        self.python = str(folder / "bin" / "python")
+        self._uv("venv", "--python", sys.executable, str(folder))
+        self._uv("pip", "install", "--python", self.python, BASE, *requirements)
+
+    def size(self) -> float:
+        """Returns the size of all files that were installed, in megabytes. Bytecode is none."""
+        files = (path for path in (self._folder / "lib").rglob("*") if path.is_file())
+        return sum(path.stat().st_size for path in files if path.suffix != ".pyc") / MEGABYTE
+
+    @staticmethod
+    def _uv(*arguments: str) -> None:
+        subprocess.run([sys.executable, "-m", "uv", *arguments, "--quiet"], check=True)
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    """Installs both, and measures the size, the import and submissions."""
+    project = bench.installed("sagemaker")
+    wheel = next(project.source.parent.glob("*.whl"))
+    folder = bench.folder / "sagemaker-environments"
+    base = Environment(folder / "base").size()
+    ours = Environment(folder / "ours", str(wheel))
+    theirs = Environment(folder / "zenml", *REQUIREMENTS)
+    sizes = {"ours": [ours.size() - base], "zenml": [theirs.size() - base]}
+    yield compared("installed beside ZenML, MB", sizes, limit=0.3)
+
+    def imported(environment: Environment, module: str) -> Sample:
+        return process(
+            *(environment.python, "-c", f"{IMPORT} {module}"),
+            environment=bench.environment | NO_WARNING,
+        )
+
+    samples = alternate(
+        2 * bench.rounds,
+        {
+            "ours": partial(imported, ours, f"{project.package}.orchestrator"),
+            "zenml": partial(imported, theirs, ORCHESTRATOR),
+        },
+    )
+    yield Row("import the orchestrator", samples["ours"], ZENML, samples["zenml"], limit=0.55)
+
+    # The stand-in needs what the project's tests need.
+    tests = f"{project.source.name}[test] @ {wheel.as_uri()}"
+    found = measured(bench, project, Environment(folder / "both", tests, *REQUIREMENTS))
+    for what, seconds in found["seconds"].items():
+        yield compared(f"{what}, CPU seconds", seconds, limit=LIMITS.get(what))
+    few = median(found["calls"][FEW]["ours"])
+    for what, calls in found["calls"].items():
+        # A large definition goes to S3 first, and a new pipeline is not found, and created, first.
+        # Beside that, the number of steps makes no difference.
+        most = few + (2 if what == FIRST else 1)
+        yield compared(f"{what}, AWS calls", calls, most=most)
+
+
+def compared(
+    what: str,
+    values: Mapping[str, Sequence[float]],
+    *,
+    limit: float | None = None,
+    most: float | None = None,
+) -> Row:
+    """Makes a row of what was measured on both stacks."""
+    ours, theirs = ([Sample(value) for value in values[stack]] for stack in ("ours", "zenml"))
+    return Row(what, ours, ZENML, theirs, limit=limit, most=most)
+
+
+def measured(
+    bench: Bench, project: Installed, environment: Environment
+) -> dict[str, dict[str, Values]]:
+    """Returns what the client has found: `seconds` and `calls`, by what was submitted."""
+    home = bench.folder / "sagemaker-home"
+    home.mkdir()
+    found, log = home / "found.json", home / "client.log"
+    arguments = {
+        "home": str(home),
+        "flavor": project.flavor,
+        "rounds": bench.rounds,
+        "submissions": QUICK if bench.quick else SUBMISSIONS,
+        "found": str(found),
+    }
+    with log.open("w") as output:
+        client = subprocess.run(
+            [environment.python, str(HERE / "on_sagemaker_client.py"), json.dumps(arguments)],
+            # Not in a folder that could be, or be in, a ZenML repository.
+            cwd=home,
+            env=project.environment
+            | NO_WARNING
+            | {
+                "PYTHONPATH": os.pathsep.join(map(str, [project.source / "tests", HERE])),
+                "ZENML_CONFIG_PATH": str(home / "client"),
+            },
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if client.returncode != 0:
+        sys.exit(f"{log.read_text()[-5000:]}\nThe client failed; above is the end of its output.")
+    values: dict[str, dict[str, Values]] = json.loads(found.read_text())
+    return values

@@ -1,0 +1,210 @@
+"""Runs pipelines with ZenML's own `sagemaker` orchestrator on the stand-in for AWS.
+
+A program of its own: ZenML and boto3 read their environment when they are imported. The stand-in is
+that of a generated project with the backend `sagemaker`, whose folder `tests` is on Python's path,
+as is this file's, where the containers find `shared_store`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pipelines
+import zenml_server
+from standin import Account
+from zenml.client import Client
+from zenml.config import DockerSettings, Schedule
+from zenml.enums import StackComponentType
+from zenml.utils import source_utils
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from zenml.pipelines.pipeline_definition import Pipeline
+
+# What images would bring.
+IMAGE_VARIABLES = (
+    "PATH",
+    "PYTHONPATH",
+    "SAGEMAKER_USER_CONFIG_OVERRIDE",
+    "ZENML_ANALYTICS_OPT_IN",
+    "ZENML_DYNAMIC_PIPELINE_MONITORING_INTERVAL",
+)
+# Its SDK would send messages to Amazon.
+# https://sagemaker.readthedocs.io/en/v2/overview.html#telemetry
+NO_TELEMETRY = """
+SchemaVersion: "1.0"
+SageMaker:
+  PythonSDK:
+    Modules:
+      TelemetryOptOut: true
+"""
+PRELOAD = (
+    "zenml.client",
+    "zenml.entrypoints.step_entrypoint_configuration",
+    "zenml.integrations.aws.orchestrators.sagemaker_orchestrator",
+    "zenml.integrations.registry",
+    "zenml.materializers",
+    "zenml.orchestrators.step_launcher",
+    "zenml.orchestrators.step_runner",
+    "zenml.pipelines.dynamic.entrypoint_configuration",
+    "zenml.step_operators.step_operator_entrypoint_configuration",
+    "zenml.zen_stores.rest_zen_store",
+)
+BUCKET = "bucket-of-the-tests"
+STACK = "own"
+
+
+@contextmanager
+def stand_in(home: Path) -> Iterator[Account]:
+    """Starts a ZenML server and an account, and leads this process to both."""
+    sdk_config = home / "sagemaker.yaml"
+    sdk_config.write_text(NO_TELEMETRY)
+    os.environ["SAGEMAKER_USER_CONFIG_OVERRIDE"] = str(sdk_config)
+    image = {name: value for name, value in os.environ.items() if name in IMAGE_VARIABLES}
+    image["ZENML_CONFIG_PATH"] = str(home / "in-jobs")
+    with ExitStack() as stack:
+        os.environ.update(stack.enter_context(zenml_server.running(home / "server")))
+        account = stack.enter_context(Account(home / "aws", preload=PRELOAD, image=image))
+        os.environ.update(account.environment())
+        boto3.client("s3").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": account.region}
+        )
+        yield account
+
+
+def register(home: Path, account: Account) -> None:
+    """Registers the stack, and activates it."""
+    zenml = Client()
+    source_utils.set_custom_source_root(str(Path(__file__).parent))
+    zenml.create_flavor("shared_store.Flavor", StackComponentType.ARTIFACT_STORE)
+    (home / "artifacts").mkdir()
+    role = f"arn:aws:iam::{account.account_id}:role"
+    # It waits half a minute before it looks again; we see for ourselves when it is done.
+    settings = {"bucket": BUCKET, "synchronous": False, "scheduler_role": f"{role}/scheduler"}
+    wanted: dict[StackComponentType, tuple[str, dict[str, Any]]] = {
+        StackComponentType.ORCHESTRATOR: (
+            "sagemaker",
+            {"execution_role": f"{role}/execution", **settings},
+        ),
+        StackComponentType.ARTIFACT_STORE: ("shared", {"path": str(home / "artifacts")}),
+        StackComponentType.CONTAINER_REGISTRY: ("default", {"uri": "registry.invalid/tests"}),
+        StackComponentType.IMAGE_BUILDER: ("local", {}),
+    }
+    components = {
+        kind: zenml.create_stack_component(STACK, name, kind, configuration).id
+        for kind, (name, configuration) in wanted.items()
+    }
+    zenml.create_stack(STACK, components)
+    zenml.activate_stack(STACK)
+    source_utils.set_custom_source_root(str(Path(pipelines.__file__).parent))
+
+
+def submit(
+    pipeline: Pipeline, settings: dict[str, Any] | None = None, schedule: Schedule | None = None
+) -> UUID:
+    """Submits a pipeline, and returns the ID of the newest run.
+
+    Args:
+        pipeline: The pipeline.
+        settings: Settings of the orchestrator.
+        schedule: When it runs; at once if there is none.
+    """
+    # No image is built: a container is a process of this machine.
+    docker = DockerSettings(skip_build=True, parent_image="registry.invalid/tests")
+    all_settings: dict[str, Any] = {"docker": docker, "orchestrator": settings or {}}
+    pipeline.with_options(settings=all_settings, schedule=schedule)()
+    runs = Client().list_pipeline_runs(sort_by="desc:created", size=1).items
+    return runs[0].id
+
+
+def execute(account: Account, pipeline: Pipeline, *, training: bool = True) -> dict[str, Any]:
+    """Runs a pipeline to its end, and returns what came of it."""
+    executions, jobs = len(account.executions), len(account.jobs)
+    run_id = submit(pipeline, {"use_training_step": training})
+
+    def ended() -> bool:
+        started = [*account.executions.values()][executions:]
+        running = any(execution.status == "Executing" for execution in started)
+        return not running and all(job.ended for job in account.jobs[jobs:])
+
+    account.wait(ended, 100)
+    return outcome(run_id) | {
+        "executions": [
+            {"arn": execution.arn, "status": execution.status, "reason": execution.failure_reason}
+            for execution in [*account.executions.values()][executions:]
+        ],
+        "jobs": [
+            {"kind": job.kind, "arn": job.arn, "step": job.step_name, "status": job.status}
+            for job in account.jobs[jobs:]
+        ],
+    }
+
+
+def outcome(run_id: UUID) -> dict[str, Any]:
+    """Returns a run as ZenML has it, and what its steps noted in their processes."""
+    run = Client().get_pipeline_run(run_id)
+    return {
+        "id": str(run.id),
+        "status": run.status.value,
+        "orchestrator_run_id": run.orchestrator_run_id,
+        "steps": {name: step.status.value for name, step in run.steps.items()},
+        "seen": {name: step.output.load() for name, step in run.steps.items() if step.outputs},
+    }
+
+
+def stop_in_the_middle(account: Account, pipeline: Pipeline) -> dict[str, Any]:
+    """Stops an execution, by the API, while its first step runs."""
+    account.stop_seconds = 0.5
+    submit(pipeline)
+    execution = [*account.executions.values()][-1]
+    (first,) = execution.steps
+    account.wait(lambda: first.job is not None and first.job.pid is not None)
+    boto3.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=execution.arn)
+    account.wait(lambda: execution.status == "Stopped")
+    return {
+        "status": execution.status,
+        "steps": {step.name: step.status for step in execution.steps},
+        "jobs": [step.job.status for step in execution.steps if step.job is not None],
+    }
+
+
+def fire_twice(account: Account, pipeline: Pipeline) -> list[dict[str, Any]]:
+    """Schedules a pipeline, fires its schedule twice, and returns both runs."""
+    submit(pipeline, schedule=Schedule(cron_expression="0 3 * * ? *"))
+    (schedule,) = boto3.client("scheduler").list_schedules()["Schedules"]
+    fired = [account.fire(schedule["Name"]) for _ in range(2)]
+    account.wait(lambda: all(account.executions[arn].status == "Succeeded" for arn in fired))
+    (registered,) = Client().list_schedules().items
+    runs = Client().list_pipeline_runs(schedule_id=registered.id).items
+    return [outcome(run.id) for run in runs]
+
+
+def main(home: Path, found: Path) -> None:
+    """Runs all, and writes what came of it to a file, with the requests that were refused."""
+    with stand_in(home) as account:
+        register(home, account)
+        outcomes: dict[str, Any] = {
+            "static": execute(account, pipelines.diamond),
+            "processing": execute(account, pipelines.single, training=False),
+            "dynamic": execute(account, pipelines.dynamic),
+            "dynamic_processing": execute(account, pipelines.dynamic, training=False),
+            "failing": execute(account, pipelines.failing),
+            "stopped": stop_in_the_middle(account, pipelines.diamond),
+            "scheduled": fire_twice(account, pipelines.single),
+        }
+        outcomes["refused"] = [
+            [call.service, call.operation, call.error] for call in account.calls if call.error
+        ]
+    found.write_text(json.dumps(outcomes))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

@@ -1,0 +1,156 @@
+"""The stand-in for AWS is not made to our measure: ZenML's own orchestrator runs on it.
+
+It is ZenML's flavor `sagemaker` as it is installed, with nothing patched. It needs Amazon's SDK,
+which ours does not, so it has an environment of its own. It runs the pipelines that the generated
+tests run with ours.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rendering import render
+from zenml.integrations.aws import AWSIntegration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PROGRAM = Path(__file__).with_name("own_sagemaker.py")
+
+COMPLETED = ["static", "processing", "dynamic", "dynamic_processing"]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the program has seen. It runs once, however many processes share the tests."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    result = folder / "own-sagemaker.json"
+    with result.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not result.exists():
+            run_program(tmp_path_factory.mktemp("own"), result)
+    whole: dict[str, Any] = json.loads(result.read_text())
+    return whole
+
+
+def install(folder: Path) -> Path:
+    """Installs ZenML, the same version, with all that its orchestrator needs.
+
+    Returns:
+        The Python that finds it.
+    """
+    python = folder / "bin" / "python"
+    requirements = [
+        f"zenml[local,server]=={version('zenml')}",
+        f"moto[server]=={version('moto')}",
+        *AWSIntegration.get_requirements(),
+    ]
+    command = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
+    subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
+    subprocess.run([*command, *requirements], check=True, timeout=600)
+    return python
+
+
+def run_program(folder: Path, result: Path) -> None:
+    """Runs it on the stand-in of a generated project."""
+    project = render(folder / "project", project_name="own", backend="sagemaker")
+    program = subprocess.run(
+        [str(install(folder / "environment")), str(PROGRAM), str(folder), str(result)],
+        cwd=folder,
+        env=os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join([str(project / "tests"), str(PROGRAM.parent)]),
+            "PYTHONDONTWRITEBYTECODE": "",
+            # Spelled as ZenML does, for the containers to find what they were warmed up with.
+            "ZENML_ANALYTICS_OPT_IN": "False",
+            "ZENML_CONFIG_PATH": str(folder / "client"),
+            "ZENML_DYNAMIC_PIPELINE_MONITORING_INTERVAL": "0.2",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert program.returncode == 0, program.stdout + program.stderr
+
+
+@pytest.mark.parametrize("name", COMPLETED)
+def test_a_pipeline_completes(found: dict[str, Any], name: str) -> None:
+    run = found[name]
+    assert run["status"] == "completed"
+    assert run["steps"]
+    assert set(run["steps"].values()) == {"completed"}
+    assert run["seen"].keys() == run["steps"].keys()
+    assert {job["status"] for job in run["jobs"]} == {"Completed"}
+
+
+@pytest.mark.parametrize("name", ["static", "processing"])
+def test_all_steps_of_a_run_see_its_execution_each_in_a_process(
+    found: dict[str, Any], name: str
+) -> None:
+    run = found[name]
+    (execution,) = run["executions"]
+    assert execution["status"] == "Succeeded"
+    assert ids_in(run["seen"].values()) == {run["orchestrator_run_id"]} == {execution["arn"]}
+    assert len({seen["pid"] for seen in run["seen"].values()}) == len(run["steps"])
+    assert {job["step"] for job in run["jobs"]} == set(run["steps"])
+
+
+@pytest.mark.parametrize("name", ["dynamic", "dynamic_processing"])
+def test_a_dynamic_pipeline_is_a_job_that_creates_jobs(found: dict[str, Any], name: str) -> None:
+    run = found[name]
+    first, *others = (job["arn"] for job in run["jobs"])
+    isolated = {step: seen for step, seen in run["seen"].items() if "isolated" in step}
+    inline = {step: seen for step, seen in run["seen"].items() if step not in isolated}
+    assert len({seen["pid"] for seen in isolated.values()}) == len(isolated) == len(others)
+    assert len({seen["pid"] for seen in inline.values()}) == 1
+    # Its run ID is the ARN of the job that asks. So isolated steps do not see that of their run,
+    # which ZenML has from the function's job; ours do.
+    assert ids_in(inline.values()) == {run["orchestrator_run_id"]} == {first}
+    assert ids_in(isolated.values()) == set(others)
+
+
+def test_a_failing_step_fails_the_run(found: dict[str, Any]) -> None:
+    run = found["failing"]
+    assert run["status"] == "failed"
+    # The step below it has not begun.
+    assert run["steps"] == {"fail": "failed"}
+    (execution,) = run["executions"]
+    assert execution["reason"] == "Step failure: One or multiple steps failed."
+
+
+def test_an_execution_stops_with_its_jobs(found: dict[str, Any]) -> None:
+    assert found["stopped"] == {
+        "status": "Stopped",
+        "steps": {"first": "Stopped"},
+        "jobs": ["Stopped"],
+    }
+
+
+def test_each_firing_of_a_schedule_is_a_run_of_its_own(found: dict[str, Any]) -> None:
+    first, second = found["scheduled"]
+    assert first["status"] == second["status"] == "completed"
+    assert first["orchestrator_run_id"] != second["orchestrator_run_id"]
+    for run in (first, second):
+        assert ids_in(run["seen"].values()) == {run["orchestrator_run_id"]}
+
+
+def test_nothing_it_asks_for_is_refused(found: dict[str, Any]) -> None:
+    # It updates its schedule first, to see whether there is one.
+    assert found["refused"] == [["scheduler", "UpdateSchedule", "ResourceNotFoundException"]]
+
+
+def ids_in(seen: Iterable[dict[str, Any]]) -> set[str]:
+    """Returns the run IDs that steps have noted."""
+    return {step["run_id"] for step in seen}
