@@ -559,8 +559,9 @@ SAGEMAKER_ZOO = [
         "Each job's own ARN",
         {
             "run_id.py": {
-                "    return of(own_job_arn()) if FUNCTION_VARIABLE in os.environ else "
-                "read_variable(RUN_ID_VARIABLE)\n": "    return of(own_job_arn())\n"
+                "    if FUNCTION_VARIABLE in os.environ and RUN_ID_VARIABLE not in os.environ:\n": (
+                    "    if True:\n"
+                )
             }
         },
         SAME_STEPS,
@@ -595,7 +596,7 @@ SAGEMAKER_ZOO = [
     ),
     on_sagemaker(
         "A dynamic pipeline's function does not know that its job is the run",
-        {"orchestrator.py": {"run_ids.function_variables() if run else": "{} if run else"}},
+        {"run_id.py": {'{FUNCTION_VARIABLE: "yes", ': "{"}},
         EVERY_PROCESS,
     ),
     on_sagemaker(
