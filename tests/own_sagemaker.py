@@ -92,7 +92,7 @@ def register(home: Path, account: Account) -> None:
     wanted: dict[StackComponentType, tuple[str, dict[str, Any]]] = {
         StackComponentType.ORCHESTRATOR: (
             "sagemaker",
-            {"execution_role": f"{role}/execution", **settings},
+            {"execution_role": f"{role}/execution", "region": account.region, **settings},
         ),
         StackComponentType.ARTIFACT_STORE: ("shared", {"path": str(home / "artifacts")}),
         StackComponentType.CONTAINER_REGISTRY: ("default", {"uri": "registry.invalid/tests"}),

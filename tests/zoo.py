@@ -533,7 +533,7 @@ SAGEMAKER_ZOO = [
                 "   run_ids.pipeline_variables(),\n": (
                     "   {run_ids.RUN_ID_VARIABLE: str(snapshot.id)},\n"
                 ),
-                "run_id(run.id, run_ids.of(arn.text))": "run_id(run.id, str(snapshot.id))",
+                "run_id = run_ids.of(arn.text)": "run_id = str(snapshot.id)",
             }
         },
         SAME_SNAPSHOT,
@@ -550,7 +550,7 @@ SAGEMAKER_ZOO = [
                 "   run_ids.pipeline_variables(),\n": (
                     "   {run_ids.RUN_ID_VARIABLE: self._made},\n"
                 ),
-                "run_id(run.id, run_ids.of(arn.text))": "run_id(run.id, self._made)",
+                "run_id = run_ids.of(arn.text)": "run_id = self._made",
             }
         },
         "test_schedules.py::test_each_firing_is_a_run_with_an_id_of_its_own",
@@ -643,7 +643,7 @@ SAGEMAKER_ZOO = [
     ),
     on_sagemaker(
         "Whatever version of the pipeline is the latest",
-        {"service.py": {'            PipelineVersionId=found["PipelineVersionId"],\n': ""}},
+        {"service.py": {"            **version_of(found),\n": ""}},
         "test_definition.py::test_submissions_that_meet_run_each_its_own_snapshot",
     ),
     on_sagemaker(
