@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,8 +11,12 @@ import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from copier import Settings, run_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
@@ -102,3 +107,38 @@ class Bench:
         }
         flavor = "my_orch.flavor.MyOrchOrchestratorFlavor"
         return Installed(project, "my_orch", flavor, environment)
+
+
+def run_client(
+    python: str,
+    program: Path,
+    arguments: dict[str, Any],
+    home: Path,
+    environment: Mapping[str, str],
+) -> dict[str, Any]:
+    """Runs a program that measures in a process of its own, and returns what it has found.
+
+    Args:
+        python: The Python that runs it.
+        program: The program. Its one argument is JSON, with the file `found` that it writes.
+        arguments: What the JSON has beside that.
+        home: A folder that is not there yet, for all that it leaves. It is also where it runs: in
+            none that could be, or be in, a ZenML repository.
+        environment: Its environment. It gets a ZenML home of its own.
+    """
+    home.mkdir()
+    found, log = home / "found.json", home / "client.log"
+    whole = {"home": str(home), "found": str(found), **arguments}
+    with log.open("w") as output:
+        client = subprocess.run(
+            [python, str(program), json.dumps(whole)],
+            cwd=home,
+            env={**environment, "ZENML_CONFIG_PATH": str(home / "client")},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if client.returncode != 0:
+        sys.exit(f"{log.read_text()[-5000:]}\nThe client failed; above is the end of its output.")
+    values: dict[str, Any] = json.loads(found.read_text())
+    return values

@@ -6,13 +6,11 @@ Both run on the stand-in cluster of a generated project, one after the other: se
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bench import HERE, REPOSITORY
+from bench import HERE, REPOSITORY, run_client
 from measure import Row, Sample, value
 
 if TYPE_CHECKING:
@@ -46,41 +44,31 @@ def measured(bench: Bench) -> dict[str, Any]:
     """Returns what the client has found: samples, by what was measured and on which stack."""
     project = bench.installed("kubernetes")
     home = bench.folder / "kubernetes-home"
-    home.mkdir()
-    found, log = home / "found.json", home / "client.log"
-    arguments = {
-        "home": str(home),
-        "flavor": project.flavor,
-        "rbac": str(project.source / "rbac.yaml"),
-        "rounds": bench.rounds,
-        "sizes": [] if bench.quick else [50, 200],
-        "found": str(found),
-    }
     paths = [
         project.environment["PYTHONPATH"],
         project.source / "tests",
         REPOSITORY / "tests",
         HERE,
     ]
-    with log.open("w") as output:
-        client = subprocess.run(
-            [sys.executable, str(HERE / "on_kubernetes_client.py"), json.dumps(arguments)],
-            cwd=home,
-            env=project.environment
-            | {
-                "KUBECONFIG": str(home / "kubeconfig"),
-                "PYTHONPATH": os.pathsep.join(map(str, paths)),
-                "ZENML_CONFIG_PATH": str(home / "client"),
-            },
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if client.returncode != 0:
-        sys.exit(f"{log.read_text()[-5000:]}\nThe client failed; above is the end of its output.")
+    found = run_client(
+        sys.executable,
+        HERE / "on_kubernetes_client.py",
+        {
+            "flavor": project.flavor,
+            "rbac": str(project.source / "rbac.yaml"),
+            "rounds": bench.rounds,
+            "sizes": [] if bench.quick else [50, 200],
+        },
+        home,
+        project.environment
+        | {
+            "KUBECONFIG": str(home / "kubeconfig"),
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        },
+    )
     return {
         what: {
             of_what: [Sample(*sample) for sample in samples] for of_what, samples in each.items()
         }
-        for what, each in json.loads(found.read_text()).items()
+        for what, each in found.items()
     }

@@ -7,7 +7,6 @@ generated project: see `on_sagemaker_client.py`.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from importlib.metadata import version
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench import HERE
+from bench import HERE, run_client
 from measure import Row, Sample, alternate, process
 from zenml.integrations.aws import AWSIntegration
 
@@ -136,31 +135,16 @@ def measured(
 ) -> dict[str, dict[str, Values]]:
     """Returns what the client has found: `seconds` and `calls`, by what was submitted."""
     home = bench.folder / "sagemaker-home"
-    home.mkdir()
-    found, log = home / "found.json", home / "client.log"
-    arguments = {
-        "home": str(home),
-        "flavor": project.flavor,
-        "rounds": bench.rounds,
-        "submissions": QUICK if bench.quick else SUBMISSIONS,
-        "found": str(found),
-    }
-    with log.open("w") as output:
-        client = subprocess.run(
-            [environment.python, str(HERE / "on_sagemaker_client.py"), json.dumps(arguments)],
-            # Not in a folder that could be, or be in, a ZenML repository.
-            cwd=home,
-            env=project.environment
-            | NO_WARNING
-            | {
-                "PYTHONPATH": os.pathsep.join(map(str, [project.source / "tests", HERE])),
-                "ZENML_CONFIG_PATH": str(home / "client"),
-            },
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if client.returncode != 0:
-        sys.exit(f"{log.read_text()[-5000:]}\nThe client failed; above is the end of its output.")
-    values: dict[str, dict[str, Values]] = json.loads(found.read_text())
-    return values
+    return run_client(
+        environment.python,
+        HERE / "on_sagemaker_client.py",
+        {
+            "flavor": project.flavor,
+            "rounds": bench.rounds,
+            "submissions": QUICK if bench.quick else SUBMISSIONS,
+        },
+        home,
+        project.environment
+        | NO_WARNING
+        | {"PYTHONPATH": os.pathsep.join(map(str, [project.source / "tests", HERE]))},
+    )

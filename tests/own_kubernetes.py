@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import on_standin
 import pipelines
+from own import outcome
 from zenml.client import Client
 from zenml.config import Schedule
 
@@ -48,18 +49,6 @@ def execute(pipeline: Pipeline, *arguments: str) -> dict[str, Any]:
         error = str(raised)
     newest = Client().list_pipeline_runs(sort_by="desc:created", size=1).items[0]
     return outcome(newest.id) | {"error": error}
-
-
-def outcome(run_id: UUID) -> dict[str, Any]:
-    """Returns a run as ZenML has it, and what its steps noted in their processes."""
-    run = Client().get_pipeline_run(run_id)
-    return {
-        "id": str(run.id),
-        "status": run.status.value,
-        "orchestrator_run_id": run.orchestrator_run_id,
-        "steps": {name: step.status.value for name, step in run.steps.items()},
-        "seen": {name: step.output.load() for name, step in run.steps.items() if step.outputs},
-    }
 
 
 def fire_twice(cluster: Cluster, pipeline: Pipeline) -> list[dict[str, Any]]:

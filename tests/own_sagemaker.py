@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pipelines
 import zenml_server
+from own import outcome
 from standin import Account
 from zenml.client import Client
 from zenml.config import DockerSettings, Schedule
@@ -145,18 +146,6 @@ def execute(account: Account, pipeline: Pipeline, *, training: bool = True) -> d
             {"kind": job.kind, "arn": job.arn, "step": job.step_name, "status": job.status}
             for job in account.jobs[jobs:]
         ],
-    }
-
-
-def outcome(run_id: UUID) -> dict[str, Any]:
-    """Returns a run as ZenML has it, and what its steps noted in their processes."""
-    run = Client().get_pipeline_run(run_id)
-    return {
-        "id": str(run.id),
-        "status": run.status.value,
-        "orchestrator_run_id": run.orchestrator_run_id,
-        "steps": {name: step.status.value for name, step in run.steps.items()},
-        "seen": {name: step.output.load() for name, step in run.steps.items() if step.outputs},
     }
 
 

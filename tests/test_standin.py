@@ -6,19 +6,13 @@ that the generated tests run with ours.
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from own import ids_in, launch, once
 from rendering import render
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 PROGRAM = Path(__file__).with_name("own_kubernetes.py")
 
@@ -27,41 +21,19 @@ COMPLETED = ["static", "dynamic", "retried", "with_secret"]
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the program has seen. It runs once, however many processes share the tests."""
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    result = folder / "own-kubernetes.json"
-    with result.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not result.exists():
-            run_program(tmp_path_factory.mktemp("own"), result)
-    whole: dict[str, Any] = json.loads(result.read_text())
-    return whole
+    """What the program has seen."""
+    return once(tmp_path_factory, "own-kubernetes", run_program)
 
 
 def run_program(folder: Path, result: Path) -> None:
     """Runs it on the stand-in of a generated project."""
     project = render(folder / "project", project_name="own", backend="kubernetes")
-    program = subprocess.run(
-        [sys.executable, str(PROGRAM), str(folder), str(result)],
-        cwd=folder,
-        env=os.environ
-        | {
-            "KUBECONFIG": str(folder / "kubeconfig"),
-            "PYTHONPATH": str(project / "tests"),
-            "PYTHONDONTWRITEBYTECODE": "",
-            "ZENML_ANALYTICS_OPT_IN": "false",
-            "ZENML_CONFIG_PATH": str(folder / "client"),
-            "ZENML_DYNAMIC_PIPELINE_MONITORING_INTERVAL": "0.2",
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert program.returncode == 0, program.stdout + program.stderr
+    variables = {
+        "KUBECONFIG": str(folder / "kubeconfig"),
+        "PYTHONPATH": str(project / "tests"),
+        "ZENML_ANALYTICS_OPT_IN": "false",
+    }
+    launch([sys.executable, str(PROGRAM), str(folder), str(result)], folder, variables, 300)
 
 
 @pytest.mark.parametrize("name", COMPLETED)
@@ -130,11 +102,6 @@ def test_the_token_is_in_a_secret_if_it_is_told_so(found: dict[str, Any]) -> Non
         assert all(field in variable for variable in tokens)
     # It deletes the Secret when the run has ended, and its account may do so.
     assert found["Secret"] == []
-
-
-def ids_in(seen: Iterable[dict[str, Any]]) -> set[str]:
-    """Returns the run IDs that steps have noted."""
-    return {step["run_id"] for step in seen}
 
 
 def jobs_of(found: dict[str, Any], run: dict[str, Any]) -> dict[str, dict[str, str]]:

@@ -7,21 +7,17 @@ tests run with ours.
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from own import ids_in, launch, once
 from rendering import render
 from zenml.integrations.aws import AWSIntegration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 PROGRAM = Path(__file__).with_name("own_sagemaker.py")
 
@@ -30,17 +26,8 @@ COMPLETED = ["static", "processing", "dynamic", "dynamic_processing"]
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the program has seen. It runs once, however many processes share the tests."""
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    result = folder / "own-sagemaker.json"
-    with result.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not result.exists():
-            run_program(tmp_path_factory.mktemp("own"), result)
-    whole: dict[str, Any] = json.loads(result.read_text())
-    return whole
+    """What the program has seen."""
+    return once(tmp_path_factory, "own-sagemaker", run_program)
 
 
 def install(folder: Path) -> Path:
@@ -64,25 +51,13 @@ def install(folder: Path) -> Path:
 def run_program(folder: Path, result: Path) -> None:
     """Runs it on the stand-in of a generated project."""
     project = render(folder / "project", project_name="own", backend="sagemaker")
-    program = subprocess.run(
-        [str(install(folder / "environment")), str(PROGRAM), str(folder), str(result)],
-        cwd=folder,
-        env=os.environ
-        | {
-            "PYTHONPATH": os.pathsep.join([str(project / "tests"), str(PROGRAM.parent)]),
-            "PYTHONDONTWRITEBYTECODE": "",
-            # Spelled as ZenML does, for the containers to find what they were warmed up with.
-            "ZENML_ANALYTICS_OPT_IN": "False",
-            "ZENML_CONFIG_PATH": str(folder / "client"),
-            "ZENML_DYNAMIC_PIPELINE_MONITORING_INTERVAL": "0.2",
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert program.returncode == 0, program.stdout + program.stderr
+    variables = {
+        "PYTHONPATH": os.pathsep.join([str(project / "tests"), str(PROGRAM.parent)]),
+        # Spelled as ZenML does, for the containers to find what they were warmed up with.
+        "ZENML_ANALYTICS_OPT_IN": "False",
+    }
+    python = str(install(folder / "environment"))
+    launch([python, str(PROGRAM), str(folder), str(result)], folder, variables, 400)
 
 
 @pytest.mark.parametrize("name", COMPLETED)
@@ -149,8 +124,3 @@ def test_each_firing_of_a_schedule_is_a_run_of_its_own(found: dict[str, Any]) ->
 def test_nothing_it_asks_for_is_refused(found: dict[str, Any]) -> None:
     # It updates its schedule first, to see whether there is one.
     assert found["refused"] == [["scheduler", "UpdateSchedule", "ResourceNotFoundException"]]
-
-
-def ids_in(seen: Iterable[dict[str, Any]]) -> set[str]:
-    """Returns the run IDs that steps have noted."""
-    return {step["run_id"] for step in seen}
