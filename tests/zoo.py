@@ -508,9 +508,9 @@ def short_of(wanted: str) -> dict[str, dict[str, str]]:
     """Does not look whether a type has enough of something.
 
     Args:
-        wanted: The line of `resources.py` that does.
+        wanted: The line of `choice.py` that does.
     """
-    return {"resources.py": {f"        {wanted},\n": ""}}
+    return {"choice.py": {f"        {wanted},\n": ""}}
 
 
 SAGEMAKER_ZOO = [
@@ -606,13 +606,13 @@ SAGEMAKER_ZOO = [
     on_sagemaker("GPUs ignored", short_of("(wanted.gpu_count or 0, offered.gpus)"), RESOURCES_TEST),
     on_sagemaker(
         "Resources of processing jobs ignored",
-        {"resources.py": {"if not (wanted.cpu_count": "if not training or not (wanted.cpu_count"}},
+        {"resources.py": {"if not asks_for": "if not training or not asks_for"}},
         RESOURCES_TEST,
     ),
     on_sagemaker(
         "A dynamic pipeline's own resources ignored",
         {
-            "jobs.py": {
+            "programs.py": {
                 "wanted = snapshot.pipeline_configuration.resource_settings": (
                     "wanted = ResourceSettings()"
                 )
@@ -622,13 +622,7 @@ SAGEMAKER_ZOO = [
     ),
     on_sagemaker(
         "Resources of isolated steps ignored",
-        {
-            "orchestrator.py": {
-                " step_run_info.config.resource_settings,\n": (
-                    " type(step_run_info.config.resource_settings)(),\n"
-                )
-            }
-        },
+        {"programs.py": {" step_run_info.config.resource_settings,\n": " ResourceSettings(),\n"}},
         "test_resources.py::test_what_an_isolated_step_asks_for_it_gets",
     ),
     on_sagemaker(
@@ -666,7 +660,7 @@ SAGEMAKER_ZOO = [
     on_sagemaker(
         "The token in the definition, though there is a secret",
         {
-            "connection.py": {
+            "hiding.py": {
                 "    public = {key: value for key, value in environment.items() "
                 "if not key.startswith(CONNECTION)}\n": "    public = dict(environment)\n"
             }
@@ -721,13 +715,13 @@ SAGEMAKER_ZOO = [
     ),
     on_sagemaker(
         "A failure without its reason",
-        {"waiting.py": {"name, False, step.cause)": 'name, False, "")'}},
+        {"conclusion.py": {"name, False, step.cause)": 'name, False, "")'}},
         "test_causes.py::test_the_user_and_zenml_are_told_the_cause",
     ),
     on_sagemaker(
         "A failing step reported as success",
         {
-            "entrypoint.py": {
+            "supervisor.py": {
                 "return SIGNALLED - code if code < 0 else code\n": "return 0\n",
             }
         },
@@ -740,7 +734,7 @@ SAGEMAKER_ZOO = [
     ),
     on_sagemaker(
         "Retries ignored",
-        {"jobs.py": {"    if retry := step.config.retry:\n": "    if (retry := None):\n"}},
+        {"programs.py": {"    if retry := step.config.retry:\n": "    if (retry := None):\n"}},
         "test_failures.py::test_a_killed_step_is_retried_in_the_same_run",
     ),
     on_sagemaker(
