@@ -18,6 +18,7 @@ import imports
 import local
 import on_kubernetes
 import on_sagemaker
+import on_vertex
 from bench import Bench
 from measure import Row, cpu, value
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 # Each has a function `rows(bench)`. To measure a backend, add a module of its own.
 GROUPS = {
-    module.__name__: module for module in (generate, imports, local, on_kubernetes, on_sagemaker)
+    module.__name__: module
+    for module in (generate, imports, local, on_kubernetes, on_sagemaker, on_vertex)
 }
 
 COLUMNS = ("seconds", "ours", "CPU", "reference", "theirs", "CPU", "at most", "ratio", "limit", "")

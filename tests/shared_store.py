@@ -18,6 +18,14 @@ class Config(LocalArtifactStoreConfig):
         return False
 
 
+class Store(LocalArtifactStore):
+    """The store. The orchestrator refuses one that says where on this machine it is."""
+
+    @property
+    def local_path(self) -> None:
+        """Says nothing."""
+
+
 class Flavor(LocalArtifactStoreFlavor):
     """The flavor of it."""
 
@@ -32,6 +40,6 @@ class Flavor(LocalArtifactStoreFlavor):
         return Config
 
     @property
-    def implementation_class(self) -> type[LocalArtifactStore]:
+    def implementation_class(self) -> type[Store]:
         """What it is."""
-        return LocalArtifactStore
+        return Store

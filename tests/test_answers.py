@@ -122,6 +122,7 @@ REFUSED = [
     ("package_name", "json", "json is a module of Python's standard library"),
     ("package_name", "zenml", "zenml is a package"),
     ("package_name", "yaml", "yaml is a package"),
+    ("package_name", "google", "google is a package"),
     ("package_name", "kubeflow", "kubeflow is a flavor that ZenML has already"),
     ("package_name", "tests", "tests is where the tests are"),
     ("flavor_name", "", "begin with a letter"),
@@ -327,6 +328,7 @@ def from_markdown(text: str) -> str:
 @example("a", "\ud83d", "MIT", "local")
 @example('"""\\" {{ 7*7 }} {% raw %} \'', "${{ secrets }} <b>&amp;</b> 🙂", "MIT", "kubernetes")
 @example("\\d+ %s {0} %(x)s {{}} {%% {#", '\'; -- "" `rm` $(x)', "BSD-3-Clause", "sagemaker")
+@example("{{$.pipeline_job_name}}", "$(A) ${B} %(c)s", "Apache-2.0", "vertex")
 @example("# a | b_c _d_ `e` *f* [g](h) <!-- 🙂", "日本\u3000👩\u200d🔬 \\n", "Proprietary", "local")
 def test_free_text_arrives_in_every_file_or_is_refused(
     description: str, author: str, licence: str, backend: str

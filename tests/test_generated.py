@@ -52,6 +52,15 @@ VARIANTS = {
         "class_prefix": "P",
         "run_id_variable": "WHICH_RUN",
     },
+    ("vertex", "job_name"): {"license": "BSD-3-Clause", "ci_provider": "gitlab"},
+    ("vertex", "job_uuid"): {
+        "ci_provider": "none",
+        "project_name": "Other.Name",
+        "package_name": "pkg",
+        "flavor_name": "some_taste",
+        "class_prefix": "P",
+        "run_id_variable": "WHICH_RUN",
+    },
 }
 
 # What the oldest versions are that a project claims to work with.
@@ -59,6 +68,13 @@ OLDEST = {
     "local": ("zenml==0.95.*",),
     "kubernetes": ("zenml==0.95.*", "kubernetes==25.3.*"),
     "sagemaker": ("zenml==0.95.*", "boto3==1.40.0", "moto==5.2.0"),
+    "vertex": (
+        "zenml==0.95.*",
+        "google-cloud-aiplatform==1.100.0",
+        "google-cloud-secret-manager==2.24.0",
+        "gcp-storage-emulator==2026.7.18",
+        "kfp-pipeline-spec==2.14.0",
+    ),
 }
 
 

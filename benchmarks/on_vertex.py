@@ -1,0 +1,101 @@
+"""The backend `vertex`, against ZenML's own orchestrator of that name.
+
+Each is installed as its users do it, in a virtual environment of its own: that tells what its
+requirements weigh, and how long its import takes. In a third one, both submit to the stand-in of a
+generated project: see `on_vertex_client.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from bench import HERE, run_client
+from environments import BASE, Environment, compared
+from measure import Row, Sample, alternate, process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench import Bench, Installed
+
+ZENML = "ZenML's `vertex`"
+
+# What ZenML says that its orchestrator needs, and the login, without which it does not submit. The
+# bounds keep pip and uv from trying very old versions of kfp, with which it does not work.
+REQUIREMENTS = (
+    BASE.replace("[local]", "[local,vertex,connectors-gcp]"),
+    "kfp>=2.14,<3",
+    "google-cloud-aiplatform>=1.100,<2",
+)
+
+ORCHESTRATOR = "zenml.integrations.gcp.orchestrators.vertex_orchestrator"
+
+# What is submitted: the number of steps.
+FIRST = "first submission, of 10 steps"
+FEW = "submission of 10 steps"
+MANY = "submission of 200 steps"
+QUICK = {FIRST: 10, FEW: 10}
+SUBMISSIONS = {**QUICK, "submission of 50 steps": 50, MANY: 200}
+# The highest ratio of CPU seconds. Few steps have none: then both mostly log in and connect. Nor
+# has the first submission in a process, in which ours imports Google's clients.
+LIMITS = {MANY: 0.1}
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    """Installs both, and measures the size, the import and submissions."""
+    project = bench.installed("vertex")
+    wheel = next(project.source.parent.glob("*.whl"))
+    folder = bench.folder / "vertex-environments"
+    base = Environment(folder / "base").size()
+    ours = Environment(folder / "ours", str(wheel))
+    theirs = Environment(folder / "zenml", *REQUIREMENTS)
+    sizes = {"ours": [ours.size() - base], "zenml": [theirs.size() - base]}
+    yield compared("installed beside ZenML, MB", ZENML, sizes)
+
+    def imported(environment: Environment, module: str) -> Sample:
+        # ZenML's own warns that it uses what is no longer to be used.
+        return process(
+            *(environment.python, "-W", "ignore", "-c", f"import {module}"),
+            environment=bench.environment,
+        )
+
+    samples = alternate(
+        2 * bench.rounds,
+        {
+            "ours": partial(imported, ours, f"{project.package}.orchestrator"),
+            "zenml": partial(imported, theirs, ORCHESTRATOR),
+        },
+    )
+    yield Row("import the orchestrator", samples["ours"], ZENML, samples["zenml"], limit=0.4)
+
+    # The stand-in needs what the project's tests need.
+    tests = f"{project.source.name}[test] @ {wheel.as_uri()}"
+    found = measured(bench, project, Environment(folder / "both", tests, *REQUIREMENTS))
+    what = "a process, up to its first submission, CPU seconds"
+    yield compared(what, ZENML, found["process"])
+    for what, seconds in found["seconds"].items():
+        yield compared(f"{what}, CPU seconds", ZENML, seconds, limit=LIMITS.get(what))
+    few = median(found["requests"][FEW]["ours"])
+    for what, requests in found["requests"].items():
+        # The number of steps makes no difference.
+        most = None if what == FIRST else few
+        yield compared(f"{what}, requests", ZENML, requests, most=most)
+
+
+def measured(bench: Bench, project: Installed, environment: Environment) -> dict[str, Any]:
+    """Returns what the client has found, see `submissions.measure`."""
+    path = os.pathsep.join(map(str, [project.source / "tests", HERE]))
+    return run_client(
+        environment.python,
+        HERE / "on_vertex_client.py",
+        {
+            "flavor": project.flavor,
+            "rounds": bench.rounds,
+            "submissions": QUICK if bench.quick else SUBMISSIONS,
+        },
+        bench.folder / "vertex-home",
+        project.environment | {"PYTHONPATH": path},
+    )

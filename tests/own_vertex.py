@@ -1,0 +1,220 @@
+"""Runs pipelines with ZenML's own `vertex` orchestrator on the stand-in for Google Cloud.
+
+A program of its own: ZenML, gRPC and Google's libraries read their environment when they are
+imported. The stand-in is that of a generated project with the backend `vertex`, whose folder
+`tests` is on Python's path, as is this file's, where the containers find `shared_store`.
+
+Nothing is patched. The orchestrator calls the region's own endpoint, which cannot be configured;
+gRPC reaches it through a proxy here, which leads to the stand-in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pipelines
+import tunnel
+import zenml_server
+from google.cloud import aiplatform
+from own import outcome
+from standin import Project
+from zenml.client import Client
+from zenml.config import DockerSettings, Schedule
+from zenml.enums import StackComponentType
+from zenml.utils import source_utils
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from standin import PipelineRun
+    from zenml.pipelines.pipeline_definition import Pipeline
+
+# What images would bring.
+IMAGE_VARIABLES = (
+    "PATH",
+    "PYTHONPATH",
+    "ZENML_ANALYTICS_OPT_IN",
+    "ZENML_DYNAMIC_PIPELINE_MONITORING_INTERVAL",
+)
+PRELOAD = (
+    "zenml.client",
+    "zenml.entrypoints.step_entrypoint_configuration",
+    "zenml.integrations.gcp.orchestrators.vertex_orchestrator",
+    "zenml.integrations.gcp.service_connectors",
+    "zenml.integrations.registry",
+    "zenml.materializers",
+    "zenml.orchestrators.step_launcher",
+    "zenml.orchestrators.step_runner",
+    "zenml.pipelines.dynamic.entrypoint_configuration",
+    "zenml.step_operators.step_operator_entrypoint_configuration",
+    "zenml.zen_stores.rest_zen_store",
+)
+STACK = "own"
+
+
+@contextmanager
+def stand_in(home: Path) -> Iterator[Project]:
+    """Starts a ZenML server and a project, and leads this process to both."""
+    image = {name: value for name, value in os.environ.items() if name in IMAGE_VARIABLES}
+    image["ZENML_CONFIG_PATH"] = str(home / "in-jobs")
+    with ExitStack() as stack:
+        os.environ.update(stack.enter_context(zenml_server.running(home / "server")))
+        with tunnel.listening() as proxy:
+            # https://grpc.github.io/grpc/core/md_doc_environment_variables.html
+            image["grpc_proxy"] = os.environ["grpc_proxy"] = proxy.url
+            project = stack.enter_context(Project(home / "google", preload=PRELOAD, image=image))
+            proxy.destinations[f"{project.region}-aiplatform.googleapis.com:443"] = project.grpc
+            os.environ.update(project.environment())
+            aiplatform.init(project=project.id, location=project.region)
+            yield project
+
+
+def register(home: Path, project: Project) -> None:
+    """Registers the stack, and activates it."""
+    zenml = Client()
+    source_utils.set_custom_source_root(str(Path(__file__).parent))
+    zenml.create_flavor("shared_store.Flavor", StackComponentType.ARTIFACT_STORE)
+    (home / "artifacts").mkdir()
+    configuration = {
+        "location": project.region,
+        # Containers would take that of Google's project in which they run.
+        "project": project.id,
+        "pipeline_root": f"gs://{project.bucket}/root",
+        "workload_service_account": f"steps@{project.id}.iam.gserviceaccount.com",
+        # It waits for seconds before it looks again; we see for ourselves when it is done.
+        "synchronous": False,
+    }
+    registry = f"{project.region}-docker.pkg.dev/{project.id}/tests"
+    wanted: dict[StackComponentType, tuple[str, dict[str, Any]]] = {
+        StackComponentType.ORCHESTRATOR: ("vertex", configuration),
+        StackComponentType.ARTIFACT_STORE: ("shared", {"path": str(home / "artifacts")}),
+        StackComponentType.CONTAINER_REGISTRY: ("default", {"uri": registry}),
+        StackComponentType.IMAGE_BUILDER: ("local", {}),
+    }
+    components = {
+        kind: zenml.create_stack_component(STACK, name, kind, settings).id
+        for kind, (name, settings) in wanted.items()
+    }
+    zenml.create_stack(STACK, components)
+    zenml.activate_stack(STACK)
+    source_utils.set_custom_source_root(str(Path(pipelines.__file__).parent))
+
+
+def submit(
+    pipeline: Pipeline, settings: dict[str, Any] | None = None, schedule: Schedule | None = None
+) -> UUID:
+    """Submits a pipeline, and returns the ID of the newest run.
+
+    Args:
+        pipeline: The pipeline.
+        settings: Settings of the orchestrator.
+        schedule: When it runs; at once if there is none.
+    """
+    # No image is built: a container is a process of this machine.
+    docker = DockerSettings(skip_build=True, parent_image="europe-docker.pkg.dev/tests/tests/t:1")
+    all_settings: dict[str, Any] = {"docker": docker, "orchestrator": settings or {}}
+    pipeline.with_options(settings=all_settings, schedule=schedule)()
+    runs = Client().list_pipeline_runs(sort_by="desc:created", size=1).items
+    return runs[0].id
+
+
+def execute(
+    project: Project, pipeline: Pipeline, settings: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Runs a pipeline to its end, and returns what came of it."""
+    runs, jobs = len(project.pipeline_jobs), len(project.jobs)
+    run_id = submit(pipeline, settings)
+
+    def ended() -> bool:
+        of_pipelines = [run.ended for run in [*project.pipeline_jobs.values()][runs:]]
+        return all([*of_pipelines, *(job.ended for job in project.jobs[jobs:])])
+
+    project.wait(ended, 100)
+    return outcome(run_id) | {
+        "fetched": fetch_status(run_id),
+        "pipelines": [*map(described, [*project.pipeline_jobs.values()][runs:])],
+        "jobs": [
+            {"kind": job.kind, "id": job.id, "task": job.task_name, "state": job.state.name}
+            for job in project.jobs[jobs:]
+        ],
+    }
+
+
+def described(run: PipelineRun) -> dict[str, Any]:
+    """Returns what a pipeline job has come to."""
+    return {
+        "id": run.id,
+        "state": run.state.name,
+        "error": run.error.message if run.error else None,
+        "tasks": {name: task.state.name for name, task in run.tasks.items()},
+    }
+
+
+def fetch_status(run_id: UUID) -> str | None:
+    """Returns what the orchestrator, when it asks Vertex AI, takes for the status of a run."""
+    zenml = Client()
+    orchestrator = zenml.active_stack.orchestrator
+    status, _ = orchestrator.fetch_status(zenml.get_pipeline_run(run_id))
+    return status.value if status else None
+
+
+def wait_for_failure(pipeline: Pipeline) -> str:
+    """Runs a pipeline that fails, as one does who waits for it, and returns what is raised."""
+    try:
+        submit(pipeline, {"synchronous": True})
+    except RuntimeError as error:
+        return str(error)
+    raise AssertionError("Nothing was raised.")
+
+
+def cancel_in_the_middle(project: Project, pipeline: Pipeline) -> dict[str, Any]:
+    """Cancels a pipeline job, by the API, while its first step runs."""
+    project.stop_seconds = 0.5
+    run_id = submit(pipeline)
+    run = [*project.pipeline_jobs.values()][-1]
+    first, *_ = run.tasks.values()
+    project.wait(lambda: bool(first.attempts) and first.attempts[0].pid is not None)
+    aiplatform.PipelineJob.get(run.id).cancel()
+    project.wait(lambda: run.ended is not None)
+    return {"fetched": fetch_status(run_id), **described(run)}
+
+
+def fire_twice(project: Project, pipeline: Pipeline) -> list[dict[str, Any]]:
+    """Schedules a pipeline, fires its schedule twice, and returns both runs."""
+    submit(pipeline, schedule=Schedule(name="nightly", cron_expression="0 3 * * *"))
+    (schedule,) = aiplatform.PipelineJobSchedule.list()
+    fired = [project.pipeline_jobs[project.fire(schedule.resource_name)] for _ in range(2)]
+    project.wait(lambda: all(run.ended for run in fired))
+    (registered,) = Client().list_schedules().items
+    runs = Client().list_pipeline_runs(schedule_id=registered.id).items
+    return [outcome(run.id) for run in runs]
+
+
+def main(home: Path, found: Path) -> None:
+    """Runs all, and writes what came of it to a file, with the requests that were refused."""
+    custom_job = {"custom_job_parameters": {"machine_type": "n1-standard-8"}}
+    with stand_in(home) as project:
+        register(home, project)
+        outcomes: dict[str, Any] = {
+            "static": execute(project, pipelines.diamond),
+            "launched": execute(project, pipelines.diamond, custom_job),
+            "dynamic": execute(project, pipelines.dynamic),
+            "failing": execute(project, pipelines.failing),
+            "raised": wait_for_failure(pipelines.failing),
+            "cancelled": cancel_in_the_middle(project, pipelines.diamond),
+            "scheduled": fire_twice(project, pipelines.single),
+        }
+        outcomes["refused"] = [
+            [call.method, call.status] for call in project.calls if call.status != "OK"
+        ]
+    found.write_text(json.dumps(outcomes))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
