@@ -83,7 +83,11 @@ def main(arguments: Mapping[str, Any]) -> None:
         }
         register(home, orchestrators)
         found = measure(
-            google, SUBMITTER, [project.grpc], arguments["rounds"], arguments["submissions"]
+            google,
+            SUBMITTER,
+            [project.grpc, project.region],
+            arguments["rounds"],
+            arguments["submissions"],
         )
     Path(arguments["found"]).write_text(json.dumps(found))
 

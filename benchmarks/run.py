@@ -19,6 +19,7 @@ import local
 import on_kubernetes
 import on_sagemaker
 import on_vertex
+import vertex_spec
 from bench import Bench
 from measure import Row, cpu, value
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 # Each has a function `rows(bench)`. To measure a backend, add a module of its own.
 GROUPS = {
     module.__name__: module
-    for module in (generate, imports, local, on_kubernetes, on_sagemaker, on_vertex)
+    for module in (generate, imports, local, on_kubernetes, on_sagemaker, on_vertex, vertex_spec)
 }
 
 COLUMNS = ("seconds", "ours", "CPU", "reference", "theirs", "CPU", "at most", "ratio", "limit", "")

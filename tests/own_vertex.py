@@ -4,8 +4,8 @@ A program of its own: ZenML, gRPC and Google's libraries read their environment 
 imported. The stand-in is that of a generated project with the backend `vertex`, whose folder
 `tests` is on Python's path, as is this file's, where the containers find `shared_store`.
 
-Nothing is patched. The orchestrator calls the region's own endpoint, which cannot be configured;
-gRPC reaches it through a proxy here, which leads to the stand-in.
+Nothing is patched. ZenML calls the region's own endpoint, `<region>-aiplatform.googleapis.com`,
+as it does in earnest; gRPC gets there through a proxy, and that leads to the stand-in.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pipelines
+import resource_manager
 import tunnel
 import zenml_server
 from google.cloud import aiplatform
@@ -65,14 +66,18 @@ def stand_in(home: Path) -> Iterator[Project]:
     image["ZENML_CONFIG_PATH"] = str(home / "in-jobs")
     with ExitStack() as stack:
         os.environ.update(stack.enter_context(zenml_server.running(home / "server")))
-        with tunnel.listening() as proxy:
-            # https://grpc.github.io/grpc/core/md_doc_environment_variables.html
-            image["grpc_proxy"] = os.environ["grpc_proxy"] = proxy.url
-            project = stack.enter_context(Project(home / "google", preload=PRELOAD, image=image))
-            proxy.destinations[f"{project.region}-aiplatform.googleapis.com:443"] = project.grpc
-            os.environ.update(project.environment())
-            aiplatform.init(project=project.id, location=project.region)
-            yield project
+        proxy = stack.enter_context(tunnel.listening())
+        # https://grpc.github.io/grpc/core/md_doc_environment_variables.html
+        image["grpc_proxy"] = os.environ["grpc_proxy"] = proxy.url
+        project = stack.enter_context(Project(home / "google", preload=PRELOAD, image=image))
+        manager = stack.enter_context(resource_manager.answering(project))
+        proxy.destinations |= {
+            f"{project.region}-aiplatform.googleapis.com:443": project.grpc,
+            f"{resource_manager.NAME}:443": manager,
+        }
+        os.environ.update(project.environment())
+        aiplatform.init(project=project.id, location=project.region)
+        yield project
 
 
 def register(home: Path, project: Project) -> None:
@@ -124,12 +129,10 @@ def submit(
     return runs[0].id
 
 
-def execute(
-    project: Project, pipeline: Pipeline, settings: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def execute(project: Project, pipeline: Pipeline) -> dict[str, Any]:
     """Runs a pipeline to its end, and returns what came of it."""
     runs, jobs = len(project.pipeline_jobs), len(project.jobs)
-    run_id = submit(pipeline, settings)
+    run_id = submit(pipeline)
 
     def ended() -> bool:
         of_pipelines = [run.ended for run in [*project.pipeline_jobs.values()][runs:]]
@@ -182,7 +185,12 @@ def cancel_in_the_middle(project: Project, pipeline: Pipeline) -> dict[str, Any]
     project.wait(lambda: bool(first.attempts) and first.attempts[0].pid is not None)
     aiplatform.PipelineJob.get(run.id).cancel()
     project.wait(lambda: run.ended is not None)
-    return {"fetched": fetch_status(run_id), **described(run)}
+    pid = first.attempts[0].pid
+    return {
+        "fetched": fetch_status(run_id),
+        "running": pid is not None and Path(f"/proc/{pid}").exists(),
+        **described(run),
+    }
 
 
 def fire_twice(project: Project, pipeline: Pipeline) -> list[dict[str, Any]]:
@@ -199,11 +207,12 @@ def fire_twice(project: Project, pipeline: Pipeline) -> list[dict[str, Any]]:
 def main(home: Path, found: Path) -> None:
     """Runs all, and writes what came of it to a file, with the requests that were refused."""
     custom_job = {"custom_job_parameters": {"machine_type": "n1-standard-8"}}
+    left = {"left": {"settings": {"orchestrator": custom_job}}}
     with stand_in(home) as project:
         register(home, project)
         outcomes: dict[str, Any] = {
             "static": execute(project, pipelines.diamond),
-            "launched": execute(project, pipelines.diamond, custom_job),
+            "launched": execute(project, pipelines.diamond.with_options(steps=left)),
             "dynamic": execute(project, pipelines.dynamic),
             "failing": execute(project, pipelines.failing),
             "raised": wait_for_failure(pipelines.failing),

@@ -16,6 +16,8 @@ from zoo import (
     RIGHT,
     SAGEMAKER_RIGHT,
     SAGEMAKER_ZOO,
+    VERTEX_RIGHT,
+    VERTEX_ZOO,
     ZOO,
     Creature,
 )
@@ -23,6 +25,8 @@ from zoo import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+ZOOS = [ZOO, KUBERNETES_ZOO, SAGEMAKER_ZOO, VERTEX_ZOO]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,7 @@ def bred(sound: Callable[[str, str], Project], folder: Path, creature: Creature)
     return Project(project.source, site)
 
 
-@pytest.mark.parametrize("creature", [*ZOO, *KUBERNETES_ZOO, *SAGEMAKER_ZOO], ids=label)
+@pytest.mark.parametrize("creature", [creature for zoo in ZOOS for creature in zoo], ids=label)
 def test_a_broken_orchestrator_is_noticed(
     sound: Callable[[str, str], Project], tmp_path: Path, creature: Creature
 ) -> None:
@@ -75,7 +79,9 @@ def test_a_broken_orchestrator_is_noticed(
     )
 
 
-@pytest.mark.parametrize("creature", [*RIGHT, *KUBERNETES_RIGHT, *SAGEMAKER_RIGHT], ids=label)
+@pytest.mark.parametrize(
+    "creature", [*RIGHT, *KUBERNETES_RIGHT, *SAGEMAKER_RIGHT, *VERTEX_RIGHT], ids=label
+)
 def test_an_unusual_but_right_orchestrator_is_not(
     sound: Callable[[str, str], Project], tmp_path: Path, creature: Creature
 ) -> None:
@@ -83,9 +89,7 @@ def test_an_unusual_but_right_orchestrator_is_not(
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize(
-    "creatures", [ZOO, KUBERNETES_ZOO, SAGEMAKER_ZOO], ids=lambda creatures: creatures[0].backend
-)
+@pytest.mark.parametrize("creatures", ZOOS, ids=lambda creatures: creatures[0].backend)
 def test_the_readme_shows_the_zoo(creatures: list[Creature]) -> None:
     rows = [
         f"| {creature.mistake} | `{creature.caught_by.partition('::')[2]}` |"

@@ -806,7 +806,7 @@ SAGEMAKER_RIGHT = [
 # ---- Vertex AI
 
 FIRST_OF_TWO = "test_schedules.py::test_each_firing_is_a_run_with_an_id_of_its_own"
-LIMITS = "test_resources.py::test_what_a_step_asks_for_is_the_limit_of_its_task"
+LIMITS = "test_resources.py::test_a_task_has_the_limits_that_its_step_asks_for"
 JOB_PLACEHOLDER = 'placeholder("pipeline_job_name")'
 ID_OF_SUBMISSION = "unique_name(name, str(uuid4()), LONGEST_JOB_ID)"
 
@@ -921,7 +921,7 @@ VERTEX_ZOO = [
                 )
             }
         },
-        "test_spec.py::test_a_step_with_custom_job_parameters_runs_in_a_custom_job",
+        "test_spec.py::test_a_static_step_with_parameters_runs_in_a_custom_job_of_the_same_run",
     ),
     on_vertex(
         "The variable is not set in isolated steps",
@@ -980,7 +980,7 @@ VERTEX_ZOO = [
     on_vertex(
         "Steps whose names look alike share a task",
         {"names.py": {"unique.encode()": "slug(unique).encode()"}},
-        "test_spec.py::test_steps_whose_names_look_alike_have_tasks_of_their_own",
+        "test_spec.py::test_names_of_tasks_differ_in_more_than_case",
     ),
     on_vertex(
         "Nobody looks for a custom job before its request is repeated",
@@ -995,7 +995,13 @@ VERTEX_ZOO = [
     ),
     on_vertex(
         "A pipeline job that is not recognised when its request is repeated",
-        {"service.py": {"    with suppress(Conflict):": "    with suppress():"}},
+        {
+            "service.py": {
+                "        if state.of(cloud, name).cause == state.NOT_THERE:\n            raise\n": (
+                    "        raise\n"
+                )
+            }
+        },
         LOST_ANSWER,
     ),
     on_vertex(
@@ -1021,17 +1027,17 @@ VERTEX_ZOO = [
     on_vertex(
         "Empty variables as they are",
         {"environment.py": {"environment.items() if value}": "environment.items()}"}},
-        "test_environment.py::test_an_empty_variable_arrives_empty",
+        "test_environment.py::test_a_step_sees_its_variables_whole",
     ),
     on_vertex(
         "A login that is not renewed",
         {"google_cloud.py": {"            self._login = None\n": "            raise\n"}},
-        "test_survival.py::test_a_login_that_expires_does_not_end_the_waiting",
+        "test_survival.py::test_a_login_that_expires_does_not_end_the_run",
     ),
     on_vertex(
         "In a job, the project that Google's libraries take for ours",
         {"halt.py": {'{"project": project}': '{"project": None}'}},
-        "test_settings.py::test_in_a_job_the_login_is_that_of_the_job_s_account",
+        "test_settings.py::test_in_a_job_the_login_is_that_of_its_service_account_and_the_project_that_of_the_run",
     ),
     on_vertex(
         "A failure without its reason",
@@ -1046,7 +1052,7 @@ VERTEX_ZOO = [
     on_vertex(
         "A step that Vertex AI starts again by its exit code",
         {"entrypoint.py": {"    return 1 if code > SIGNALLED else code\n": "    return code\n"}},
-        "test_causes.py::test_a_signal_is_not_handed_to_the_service",
+        "test_causes.py::test_a_function_that_a_signal_ends_is_not_taken_for_a_fault_of_the_machine",
     ),
     on_vertex(
         "A failure that lets the other steps go on, though the mode is to fail fast",
@@ -1056,7 +1062,7 @@ VERTEX_ZOO = [
     on_vertex(
         "The other failure policy",
         {"jobs.py": {'"FAST" if halts else "SLOW"': '"SLOW" if halts else "FAST"'}},
-        "test_failures.py::test_execution_modes",
+        "test_spec.py::test_the_execution_mode_says_whether_tasks_begin_after_a_failure",
     ),
     on_vertex(
         "A stop that does nothing",
@@ -1080,12 +1086,12 @@ VERTEX_ZOO = [
                 "str(schedule.run_metadata[SCHEDULED]))\n": ""
             }
         },
-        "test_interruptions.py::test_a_schedule_that_is_deleted_ends_its_run_in_progress",
+        "test_schedules.py::test_a_schedule_that_is_deleted_ends_its_runs_in_progress",
     ),
     on_vertex(
         "Labels dropped",
         {"jobs.py": {'"labels": dict(labels),': '"labels": {},'}},
-        "test_spec.py::test_every_setting_reaches_the_pipeline_job",
+        "test_spec.py::test_where_jobs_run_is_said_of_pipelines_and_of_custom_jobs",
     ),
     on_vertex(
         "The network and the service account dropped",
@@ -1097,7 +1103,7 @@ VERTEX_ZOO = [
                 ),
             }
         },
-        "test_spec.py::test_every_setting_reaches_the_pipeline_job",
+        "test_spec.py::test_where_jobs_run_is_said_of_pipelines_and_of_custom_jobs",
     ),
 ]
 

@@ -1,0 +1,164 @@
+"""Writes the specifications of the same pipelines by kfp and by a generated project.
+
+A program of its own: kfp and Google's components are in an environment that the tests make. The
+project is one with the backend `vertex`, whose folders `src` and `tests` are on Python's path.
+"""
+
+# No postponed annotations here: kfp looks what functions return.
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from google.cloud.aiplatform_v1 import CustomJob
+from google.protobuf import json_format
+from google_cloud_pipeline_components.v1.custom_job.utils import (
+    create_custom_training_job_from_component,
+)
+from kfp import compiler, dsl
+from my_orch.config import (
+    CustomJobParameters,
+    MyOrchOrchestratorConfig,
+    MyOrchOrchestratorSettings,
+)
+from my_orch.jobs import Jobs
+from my_orch.own_job import placeholder
+from my_orch.programs import Program
+from my_orch.spec import pipeline_spec
+from standin_spec import launched, parse
+from zenml.config import ResourceSettings
+
+NAME = "my-pipeline"
+IMAGE = "europe-docker.pkg.dev/orch-tests/tests/tests:1"
+COMMAND = ["python", "-m", "zenml.entrypoints.entrypoint"]
+ENVIRONMENT = {"A": "b c", "RUN": placeholder("pipeline_job_name"), "QUOTED": '"\\'}
+PLACE = {
+    "pipeline_google_cloud_project_id": "orch-tests",
+    "pipeline_google_cloud_location": "europe-west4",
+}
+ACCOUNT = "steps@orch-tests.iam.gserviceaccount.com"
+NETWORK = "projects/1234/global/networks/net"
+KEY = "projects/orch-tests/locations/europe-west4/keyRings/r/cryptoKeys/k"
+LABELS = {"team": "a"}
+MACHINE: dict[str, Any] = {
+    "machine_type": "n1-standard-8",
+    "accelerator_type": "NVIDIA_TESLA_T4",
+    "accelerator_count": 2,
+    "boot_disk_type": "pd-standard",
+    "boot_disk_size_gb": 200,
+    "persistent_resource_id": "pool",
+}
+
+
+def component(name: str) -> Any:
+    """Makes a component. What kfp calls a task, it takes from the name of the function."""
+
+    def run() -> dsl.ContainerSpec:
+        return dsl.ContainerSpec(image=IMAGE, command=COMMAND, args=["--step_name", name])
+
+    run.__name__ = name
+    return dsl.container_component(run)
+
+
+def task(name: str) -> Any:
+    """Makes a task of a container, as ZenML's own orchestrator does."""
+    made = component(name)().set_display_name(name).set_caching_options(enable_caching=False)
+    for variable, value in ENVIRONMENT.items():
+        made.set_env_variable(variable, value)
+    return made
+
+
+@dsl.pipeline(name=NAME)
+def of_containers() -> None:
+    first = task("load")
+    second = task("train_model").after(first).set_cpu_limit("4").set_memory_limit("16000M")
+    second.set_accelerator_type("NVIDIA_TESLA_T4").set_accelerator_limit(2)
+    third = task("check").after(first).set_cpu_limit("500m").set_memory_limit("1500M")
+    task("report").after(second, third)
+
+
+@dsl.pipeline(name=NAME)
+def with_custom_job() -> None:
+    launcher = create_custom_training_job_from_component(
+        component("load"),
+        display_name="load",
+        env=[{"name": name, "value": value} for name, value in ENVIRONMENT.items()],
+        service_account=ACCOUNT,
+        network=NETWORK,
+        encryption_spec_key_name=KEY,
+        labels=LABELS,
+        **MACHINE,
+    )
+    first = launcher().set_display_name("load").set_caching_options(enable_caching=False)
+    task("report").after(first)
+
+
+def compiled(pipeline: Any, folder: Path) -> dict[str, Any]:
+    """Returns what kfp writes."""
+    path = folder / f"{pipeline.name}.json"
+    compiler.Compiler().compile(pipeline, str(path))
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def program(name: str, **wanted: Any) -> Program:
+    """Says what a step of ours runs."""
+    return Program(IMAGE, ENVIRONMENT, COMMAND, ["--step_name", name], ResourceSettings(**wanted))
+
+
+def ours_of_containers(jobs: Jobs) -> dict[str, Any]:
+    """Returns what the project writes of the first pipeline."""
+    settings = MyOrchOrchestratorSettings(accelerator_type="NVIDIA_TESLA_T4")
+    large, little = (
+        {"cpu_count": 4, "memory": "16GB", "gpu_count": 2},
+        {"cpu_count": 0.5, "memory": "1500MB"},
+    )
+    tasks = [
+        jobs.task("load", [], program("load"), settings),
+        jobs.task("train_model", ["load"], program("train_model", **large), settings),
+        jobs.task("check", ["load"], program("check", **little), settings),
+        jobs.task("report", ["train_model", "check"], program("report"), settings),
+    ]
+    return dict(pipeline_spec(NAME, tasks))
+
+
+def ours_with_custom_job(jobs: Jobs) -> dict[str, Any]:
+    """Returns what the project writes of the second pipeline."""
+    parameters = CustomJobParameters(**MACHINE)
+    settings = MyOrchOrchestratorSettings(custom_job_parameters=parameters, labels=LABELS)
+    tasks = [
+        jobs.task("load", [], program("load"), settings),
+        jobs.task("report", ["load"], program("report"), MyOrchOrchestratorSettings()),
+    ]
+    return dict(pipeline_spec(NAME, tasks))
+
+
+def job_in(spec: dict[str, Any]) -> dict[str, Any]:
+    """Returns the custom job that the first task of a specification launches."""
+    found = launched(parse(spec, {}).tasks["load"].resolved(PLACE))
+    assert found is not None
+    job = json_format.ParseDict(found["job"], CustomJob.pb()())
+    return {"parent": found["parent"], "job": json_format.MessageToDict(job)}
+
+
+def main(folder: Path, result: Path) -> None:
+    """Writes all to a file, what kfp writes first."""
+    config = MyOrchOrchestratorConfig(
+        location="europe-west4",
+        workload_service_account=ACCOUNT,
+        network=NETWORK,
+        encryption_spec_key_name=KEY,
+    )
+    jobs = Jobs(config, "projects/orch-tests/locations/europe-west4")
+    launching = compiled(with_custom_job, folder), ours_with_custom_job(jobs)
+    found = {
+        "containers": (compiled(of_containers, folder), ours_of_containers(jobs)),
+        "launchers": launching,
+        "custom_jobs": [job_in(spec) for spec in launching],
+    }
+    result.write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
