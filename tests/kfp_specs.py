@@ -8,6 +8,7 @@ project is one with the backend `vertex`, whose folders `src` and `tests` are on
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from google_cloud_pipeline_components.v1.custom_job.utils import (
     create_custom_training_job_from_component,
 )
 from kfp import compiler, dsl
+from kfp.dsl.base_component import BaseComponent
 from my_orch.config import (
     CustomJobParameters,
     MyOrchOrchestratorConfig,
@@ -51,7 +53,7 @@ MACHINE: dict[str, Any] = {
 }
 
 
-def component(name: str) -> Any:
+def component(name: str) -> BaseComponent:
     """Makes a component. What kfp calls a task, it takes from the name of the function."""
 
     def run() -> dsl.ContainerSpec:
@@ -61,7 +63,7 @@ def component(name: str) -> Any:
     return dsl.container_component(run)
 
 
-def task(name: str) -> Any:
+def task(name: str) -> dsl.PipelineTask:
     """Makes a task of a container, as ZenML's own orchestrator does."""
     made = component(name)().set_display_name(name).set_caching_options(enable_caching=False)
     for variable, value in ENVIRONMENT.items():
@@ -69,8 +71,8 @@ def task(name: str) -> Any:
     return made
 
 
-@dsl.pipeline(name=NAME)
 def of_containers() -> None:
+    """Four containers, one of them with GPUs."""
     first = task("load")
     second = task("train_model").after(first).set_cpu_limit("4").set_memory_limit("16000M")
     second.set_accelerator_type("NVIDIA_TESLA_T4").set_accelerator_limit(2)
@@ -78,8 +80,8 @@ def of_containers() -> None:
     task("report").after(second, third)
 
 
-@dsl.pipeline(name=NAME)
 def with_custom_job() -> None:
+    """A launcher of a custom job, and a container."""
     launcher = create_custom_training_job_from_component(
         component("load"),
         display_name="load",
@@ -94,30 +96,30 @@ def with_custom_job() -> None:
     task("report").after(first)
 
 
-def compiled(pipeline: Any, folder: Path) -> dict[str, Any]:
+def compiled(function: Callable[[], None], folder: Path) -> dict[str, Any]:
     """Returns what kfp writes."""
-    path = folder / f"{pipeline.name}.json"
-    compiler.Compiler().compile(pipeline, str(path))
+    path = folder / f"{function.__name__}.json"
+    compiler.Compiler().compile(dsl.pipeline(name=NAME)(function), str(path))
     found: dict[str, Any] = json.loads(path.read_text())
+    del found["pipelineInfo"]["description"]  # Ours has none; this is that of the function.
     return found
 
 
-def program(name: str, **wanted: Any) -> Program:
+def program(name: str, wanted: ResourceSettings | None = None) -> Program:
     """Says what a step of ours runs."""
-    return Program(IMAGE, ENVIRONMENT, COMMAND, ["--step_name", name], ResourceSettings(**wanted))
+    arguments = ["--step_name", name]
+    return Program(IMAGE, ENVIRONMENT, COMMAND, arguments, wanted or ResourceSettings())
 
 
 def ours_of_containers(jobs: Jobs) -> dict[str, Any]:
     """Returns what the project writes of the first pipeline."""
     settings = MyOrchOrchestratorSettings(accelerator_type="NVIDIA_TESLA_T4")
-    large, little = (
-        {"cpu_count": 4, "memory": "16GB", "gpu_count": 2},
-        {"cpu_count": 0.5, "memory": "1500MB"},
-    )
+    large = ResourceSettings(cpu_count=4, memory="16GB", gpu_count=2)
+    little = ResourceSettings(cpu_count=0.5, memory="1500MB")
     tasks = [
         jobs.task("load", [], program("load"), settings),
-        jobs.task("train_model", ["load"], program("train_model", **large), settings),
-        jobs.task("check", ["load"], program("check", **little), settings),
+        jobs.task("train_model", ["load"], program("train_model", large), settings),
+        jobs.task("check", ["load"], program("check", little), settings),
         jobs.task("report", ["train_model", "check"], program("report"), settings),
     ]
     return dict(pipeline_spec(NAME, tasks))

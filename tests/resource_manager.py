@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grpc
 import standin
@@ -33,7 +33,7 @@ def answering(project: standin.Project) -> Iterator[str]:
         Where it is.
     """
 
-    def get_project(request: Any, context: Any) -> Any:
+    def get_project(request: GetProjectRequest, context: grpc.ServicerContext) -> Project:
         if request.name not in (f"projects/{project.id}", f"projects/{project.number}"):
             context.abort(grpc.StatusCode.PERMISSION_DENIED, f"no {request.name} here")
         return Project(name=f"projects/{project.number}", project_id=project.id)

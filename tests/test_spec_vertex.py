@@ -9,8 +9,8 @@ What may differ is said here:
 * a launcher's custom job: kfp has it in parameters with defaults, ours is written out. What is
   launched is compared. There kfp says what the API does by default.
 
-None of them has a description, nor a `retryPolicy`: ZenML's own orchestrator sets none, and ours
-tries again in the job.
+None has a `retryPolicy`: ZenML's own orchestrator sets none, and ours tries again in the job. kfp
+has a description of the pipeline, from a docstring, which is left out.
 """
 
 from __future__ import annotations
