@@ -1032,7 +1032,7 @@ VERTEX_ZOO = [
     on_vertex(
         "A login that is not renewed",
         {"google_cloud.py": {"            self._login = None\n": "            raise\n"}},
-        "test_survival.py::test_a_login_that_expires_does_not_end_the_run",
+        "test_survival.py::test_logins_that_expire_do_not_end_the_run",
     ),
     on_vertex(
         "In a job, the project that Google's libraries take for ours",
