@@ -1019,7 +1019,7 @@ VERTEX_ZOO = [
         {
             "orchestrator.py": {
                 "            if secret is not None:\n"
-                "                secret.delete(self.cloud.credentials)\n": "            return\n"
+                "                secret.delete(self.cloud)\n": "            return\n"
             }
         },
         "test_secrets.py::test_the_secret_is_gone_after_the_run",
@@ -1110,8 +1110,11 @@ VERTEX_ZOO = [
 VERTEX_RIGHT = [
     on_vertex("Another variable", ANOTHER_VARIABLE, "test_run_id.py"),
     on_vertex(
-        "The resource name of the pipeline job",
-        told('placeholder("pipeline_job_resource_name")', "job.text"),
+        "The region and the pipeline job's ID",
+        told(
+            f'placeholder("pipeline_google_cloud_location") + "/" + {JOB_PLACEHOLDER}',
+            'job.id if job.kind == "customJobs" else f"{job.location}/{job.id}"',
+        ),
         "test_run_id.py",
     ),
     on_vertex(
