@@ -99,6 +99,8 @@ def test_a_pipeline_with_a_launcher_is_the_same_around_its_custom_job(
 def test_the_same_custom_job_is_launched(found: dict[str, Any]) -> None:
     kfp, ours = found["custom_jobs"]
     assert kfp["job"]["jobSpec"].pop("scheduling") == DEFAULT_SCHEDULING
+    # A step that has begun must not be begun again by the service, as kfp lets it.
+    assert ours["job"]["jobSpec"].pop("scheduling") == {"disableRetries": True}
     assert ours == kfp
     # This job has in it what it is about.
     assert kfp["parent"] == "projects/orch-tests/locations/europe-west4"
