@@ -8,27 +8,22 @@ generated project: see `on_sagemaker_client.py`.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from functools import partial
-from importlib.metadata import version
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench import HERE, run_client
+from environments import Environment, compared
 from measure import Row, Sample, alternate, process
 from zenml.integrations.aws import AWSIntegration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from bench import Bench, Installed
 
 ZENML = "ZenML's `sagemaker`"
 
-# What each of the environments has. The version is the one here, so that it is the same for all.
-BASE = f"zenml[local]=={version('zenml')}"
 # What `zenml integration install aws` installs.
 REQUIREMENTS = AWSIntegration.get_requirements()
 
@@ -37,8 +32,6 @@ ORCHESTRATOR = "zenml.integrations.aws.orchestrators.sagemaker_orchestrator"
 # The SageMaker SDK says a lot when it is imported. These make it silent.
 IMPORT = "import logging; logging.disable(logging.INFO); import"
 NO_WARNING = {"SAGEMAKER_SUPPRESS_V2_WARNING": "1"}
-
-MEGABYTE = 1_000_000
 
 # What is submitted: the number of steps.
 FIRST = "first submission, of 10 steps"
@@ -50,34 +43,6 @@ SUBMISSIONS = {**QUICK, "submission of 50 steps": 50, MANY: 200}
 # its descriptions of AWS, for whoever uses it.
 LIMITS = {FEW: 0.2, MANY: 0.05}
 
-# What was measured, by stack.
-Values = dict[str, list[float]]
-
-
-class Environment:
-    """A virtual environment with ZenML."""
-
-    def __init__(self, folder: Path, *requirements: str) -> None:
-        """Makes it.
-
-        Args:
-            folder: Where, a folder that is not there yet.
-            requirements: What to install beside ZenML.
-        """
-        self._folder = folder
-        self.python = str(folder / "bin" / "python")
-        self._uv("venv", "--python", sys.executable, str(folder))
-        self._uv("pip", "install", "--python", self.python, BASE, *requirements)
-
-    def size(self) -> float:
-        """Returns the size of all files that were installed, in megabytes. Bytecode is none."""
-        files = (path for path in (self._folder / "lib").rglob("*") if path.is_file())
-        return sum(path.stat().st_size for path in files if path.suffix != ".pyc") / MEGABYTE
-
-    @staticmethod
-    def _uv(*arguments: str) -> None:
-        subprocess.run([sys.executable, "-m", "uv", *arguments, "--quiet"], check=True)
-
 
 def rows(bench: Bench) -> Iterator[Row]:
     """Installs both, and measures the size, the import and submissions."""
@@ -88,7 +53,7 @@ def rows(bench: Bench) -> Iterator[Row]:
     ours = Environment(folder / "ours", str(wheel))
     theirs = Environment(folder / "zenml", *REQUIREMENTS)
     sizes = {"ours": [ours.size() - base], "zenml": [theirs.size() - base]}
-    yield compared("installed beside ZenML, MB", sizes, limit=0.3)
+    yield compared("installed beside ZenML, MB", ZENML, sizes, limit=0.3)
 
     def imported(environment: Environment, module: str) -> Sample:
         return process(
@@ -109,31 +74,17 @@ def rows(bench: Bench) -> Iterator[Row]:
     tests = f"{project.source.name}[test] @ {wheel.as_uri()}"
     found = measured(bench, project, Environment(folder / "both", tests, *REQUIREMENTS))
     for what, seconds in found["seconds"].items():
-        yield compared(f"{what}, CPU seconds", seconds, limit=LIMITS.get(what))
-    few = median(found["calls"][FEW]["ours"])
-    for what, calls in found["calls"].items():
+        yield compared(f"{what}, CPU seconds", ZENML, seconds, limit=LIMITS.get(what))
+    few = median(found["requests"][FEW]["ours"])
+    for what, calls in found["requests"].items():
         # A large definition goes to S3 first, and a new pipeline is not found, and created, first.
         # Beside that, the number of steps makes no difference.
         most = few + (2 if what == FIRST else 1)
-        yield compared(f"{what}, AWS calls", calls, most=most)
+        yield compared(f"{what}, AWS calls", ZENML, calls, most=most)
 
 
-def compared(
-    what: str,
-    values: Mapping[str, Sequence[float]],
-    *,
-    limit: float | None = None,
-    most: float | None = None,
-) -> Row:
-    """Makes a row of what was measured on both stacks."""
-    ours, theirs = ([Sample(value) for value in values[stack]] for stack in ("ours", "zenml"))
-    return Row(what, ours, ZENML, theirs, limit=limit, most=most)
-
-
-def measured(
-    bench: Bench, project: Installed, environment: Environment
-) -> dict[str, dict[str, Values]]:
-    """Returns what the client has found: `seconds` and `calls`, by what was submitted."""
+def measured(bench: Bench, project: Installed, environment: Environment) -> dict[str, Any]:
+    """Returns what the client has found, see `submissions.measure`."""
     home = bench.folder / "sagemaker-home"
     return run_client(
         environment.python,
