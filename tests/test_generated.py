@@ -73,7 +73,7 @@ OLDEST = {
         "zenml==0.95.*",
         "google-cloud-aiplatform==1.100.0",
         "google-cloud-secret-manager==2.24.0",
-        "gcp-storage-emulator==2026.7.18",
+        "gcp-storage-emulator==2026.7.19",
         "kfp-pipeline-spec==2.14.0",
     ),
 }
