@@ -501,7 +501,7 @@ def resolved(value: str, of_arn: str, strategy: str = "execution_arn") -> dict[s
 
 def read_on_sagemaker(expression: str) -> dict[str, dict[str, str]]:
     """Reads the ID in a job some other way, given `name`, the variable's."""
-    return {"run_id.py": {"    value = os.environ.get(name)\n": f"    value = {expression}\n"}}
+    return {"variables.py": {"    value = os.environ.get(name)\n": f"    value = {expression}\n"}}
 
 
 def short_of(wanted: str) -> dict[str, dict[str, str]]:
