@@ -20,6 +20,7 @@ import on_standin
 from kubernetes import client, config
 from kubernetes_pipelines import chain, wide
 from measure import Sample, alternate
+from on_any_standin import runnable, use
 from zenml.client import Client
 from zenml.enums import ExecutionStatus, StackComponentType
 
@@ -56,7 +57,7 @@ class Lab:
         Raises:
             RuntimeError: If it did not complete.
         """
-        on_standin.use(stack, Path(kubernetes_pipelines.__file__).parent)
+        use(stack, Path(kubernetes_pipelines.__file__).parent)
         began = len(self._cluster.calls)
         result = with_settings(pipeline, **settings)()
         reported = time.time()
@@ -84,7 +85,7 @@ class Lab:
 
         They are those of the thread: the stand-in works in others of this process.
         """
-        on_standin.use(stack, Path(kubernetes_pipelines.__file__).parent)
+        use(stack, Path(kubernetes_pipelines.__file__).parent)
         self._node.unschedulable = lambda _: "this is about the submission only"
         with timed_submissions() as seconds:
             with_settings(chain(CHAIN), synchronous=False)()
@@ -129,7 +130,7 @@ class Run:
 
 def with_settings(pipeline: Pipeline, **settings: Any) -> Pipeline:  # noqa: ANN401
     """Sets what the orchestrator of the active stack is to do."""
-    ready = on_standin.runnable(pipeline)
+    ready = runnable(pipeline)
     orchestrator = Client().active_stack.orchestrator
     return ready.with_options(settings={f"orchestrator.{orchestrator.flavor}": settings})
 

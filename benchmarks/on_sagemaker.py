@@ -7,12 +7,11 @@ generated project: see `on_sagemaker_client.py`.
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bench import HERE, run_client
+from clouds import FEW, FIRST, MANY, measured
 from environments import Environment, compared
 from measure import Row, Sample, alternate, process
 from zenml.integrations.aws import AWSIntegration
@@ -20,7 +19,7 @@ from zenml.integrations.aws import AWSIntegration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench import Bench, Installed
+    from bench import Bench
 
 ZENML = "ZenML's `sagemaker`"
 
@@ -33,12 +32,6 @@ ORCHESTRATOR = "zenml.integrations.aws.orchestrators.sagemaker_orchestrator"
 IMPORT = "import logging; logging.disable(logging.INFO); import"
 NO_WARNING = {"SAGEMAKER_SUPPRESS_V2_WARNING": "1"}
 
-# What is submitted: the number of steps.
-FIRST = "first submission, of 10 steps"
-FEW = "submission of 10 steps"
-MANY = "submission of 200 steps"
-QUICK = {FIRST: 10, FEW: 10}
-SUBMISSIONS = {**QUICK, "submission of 50 steps": 50, MANY: 200}
 # The highest ratios of CPU seconds. The first submission in a process has none: boto3 has to read
 # its descriptions of AWS, for whoever uses it.
 LIMITS = {FEW: 0.2, MANY: 0.05}
@@ -72,7 +65,8 @@ def rows(bench: Bench) -> Iterator[Row]:
 
     # The stand-in needs what the project's tests need.
     tests = f"{project.source.name}[test] @ {wheel.as_uri()}"
-    found = measured(bench, project, Environment(folder / "both", tests, *REQUIREMENTS))
+    both = Environment(folder / "both", tests, *REQUIREMENTS)
+    found = measured(bench, "sagemaker", both, NO_WARNING)
     for what, seconds in found["seconds"].items():
         yield compared(f"{what}, CPU seconds", ZENML, seconds, limit=LIMITS.get(what))
     few = median(found["requests"][FEW]["ours"])
@@ -81,21 +75,3 @@ def rows(bench: Bench) -> Iterator[Row]:
         # Beside that, the number of steps makes no difference.
         most = few + (2 if what == FIRST else 1)
         yield compared(f"{what}, AWS calls", ZENML, calls, most=most)
-
-
-def measured(bench: Bench, project: Installed, environment: Environment) -> dict[str, Any]:
-    """Returns what the client has found, see `submissions.measure`."""
-    home = bench.folder / "sagemaker-home"
-    return run_client(
-        environment.python,
-        HERE / "on_sagemaker_client.py",
-        {
-            "flavor": project.flavor,
-            "rounds": bench.rounds,
-            "submissions": QUICK if bench.quick else SUBMISSIONS,
-        },
-        home,
-        project.environment
-        | NO_WARNING
-        | {"PYTHONPATH": os.pathsep.join(map(str, [project.source / "tests", HERE]))},
-    )

@@ -7,11 +7,10 @@ generated project: see `on_vertex_client.py`.
 
 from __future__ import annotations
 
-import os
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bench import HERE, run_client
+from clouds import MANY, measured
 from environments import BASE, Environment, compared
 from measure import Row, Sample, alternate, process
 
@@ -33,12 +32,6 @@ REQUIREMENTS = (
 
 ORCHESTRATOR = "zenml.integrations.gcp.orchestrators.vertex_orchestrator"
 
-# What is submitted: the number of steps.
-FIRST = "first submission, of 10 steps"
-FEW = "submission of 10 steps"
-MANY = "submission of 200 steps"
-QUICK = {FIRST: 10, FEW: 10}
-SUBMISSIONS = {**QUICK, "submission of 50 steps": 50, MANY: 200}
 # The highest ratio of CPU seconds. Few steps have none: then both mostly log in and connect. Nor
 # has the first submission in a process, in which ours imports Google's clients.
 LIMITS = {MANY: 0.1}
@@ -73,7 +66,8 @@ def rows(bench: Bench) -> Iterator[Row]:
 
     # The stand-in needs what the project's tests need.
     tests = f"{project.source.name}[test] @ {wheel.as_uri()}"
-    found = measured(bench, project, environment(bench, "both", tests, *REQUIREMENTS))
+    both = environment(bench, "both", tests, *REQUIREMENTS)
+    found = measured(bench, "vertex", both)
     what = "a process, up to its first submission, CPU seconds"
     yield compared(what, ZENML, found["process"])
     for what, seconds in found["seconds"].items():
@@ -90,19 +84,3 @@ def wheel_of(project: Installed) -> Path:
 def environment(bench: Bench, name: str, *requirements: str) -> Environment:
     """Returns an environment, made the first time."""
     return Environment(bench.folder / "vertex-environments" / name, *requirements)
-
-
-def measured(bench: Bench, project: Installed, both: Environment) -> dict[str, Any]:
-    """Returns what the client has found, see `submissions.measure`."""
-    path = os.pathsep.join(map(str, [project.source / "tests", HERE]))
-    return run_client(
-        both.python,
-        HERE / "on_vertex_client.py",
-        {
-            "flavor": project.flavor,
-            "rounds": bench.rounds,
-            "submissions": QUICK if bench.quick else SUBMISSIONS,
-        },
-        bench.folder / "vertex-home",
-        project.environment | {"PYTHONPATH": path},
-    )

@@ -12,9 +12,10 @@ from unittest import mock
 
 import zenml_server
 from gcp_storage_emulator.server import Router
+from on_any_standin import register
 from standin import Project
 from standin_identity import Identity
-from submissions import measure, register
+from submissions import measure
 from zenml.client import Client
 from zenml.enums import StackComponentType
 

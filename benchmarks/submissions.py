@@ -12,9 +12,6 @@ from contextlib import contextmanager
 from multiprocessing import Pipe
 from typing import TYPE_CHECKING, Any, Protocol
 
-from zenml.client import Client
-from zenml.enums import StackComponentType
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
@@ -31,31 +28,6 @@ class Platform(Protocol):
 
     def forget(self) -> int:
         """Forgets the one pipeline that was submitted, and returns how many steps it has."""
-
-
-def register(home: Path, orchestrators: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
-    """Registers stacks.
-
-    Args:
-        home: A folder.
-        orchestrators: The flavor and the configuration of each stack's orchestrator, by the stack's
-            name.
-    """
-    client = Client()
-    artifacts = home / "artifacts"
-    artifacts.mkdir()
-    others: dict[StackComponentType, tuple[str, Mapping[str, Any]]] = {
-        StackComponentType.ARTIFACT_STORE: ("local", {"path": str(artifacts)}),
-        StackComponentType.CONTAINER_REGISTRY: ("default", {"uri": "registry.invalid/tests"}),
-        StackComponentType.IMAGE_BUILDER: ("local", {}),
-    }
-    for stack, orchestrator in orchestrators.items():
-        wanted = {StackComponentType.ORCHESTRATOR: orchestrator, **others}
-        components = {
-            kind: client.create_stack_component(stack, flavor, kind, dict(settings)).id
-            for kind, (flavor, settings) in wanted.items()
-        }
-        client.create_stack(stack, components)
 
 
 @contextmanager

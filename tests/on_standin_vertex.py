@@ -15,40 +15,23 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pipelines
 import resource_manager
 import tunnel
 import zenml_server
 from google.cloud import aiplatform
+from on_any_standin import WARM, image, register, register_shared_store, use
 from standin import Project
-from zenml.client import Client
-from zenml.enums import StackComponentType
-from zenml.utils import source_utils
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What images would bring.
-IMAGE_VARIABLES = (
-    "PATH",
-    "PYTHONPATH",
-    "ZENML_ANALYTICS_OPT_IN",
-    "ZENML_DYNAMIC_PIPELINE_MONITORING_INTERVAL",
-)
 PRELOAD = (
-    "zenml.client",
-    "zenml.entrypoints.step_entrypoint_configuration",
+    *WARM,
     "zenml.integrations.gcp.orchestrators.vertex_orchestrator",
     "zenml.integrations.gcp.service_connectors",
-    "zenml.integrations.registry",
-    "zenml.materializers",
-    "zenml.orchestrators.step_launcher",
-    "zenml.orchestrators.step_runner",
-    "zenml.pipelines.dynamic.entrypoint_configuration",
-    "zenml.step_operators.step_operator_entrypoint_configuration",
-    "zenml.zen_stores.rest_zen_store",
 )
 STACK = "own"
 
@@ -56,15 +39,13 @@ STACK = "own"
 @contextmanager
 def stand_in(home: Path) -> Iterator[Project]:
     """Starts a ZenML server and a project, and leads this process to both."""
-    image = {name: value for name, value in os.environ.items() if name in IMAGE_VARIABLES}
-    image["ZENML_CONFIG_PATH"] = str(home / "in-jobs")
     with ExitStack() as stack:
         os.environ.update(stack.enter_context(zenml_server.running(home / "server")))
         proxy = stack.enter_context(tunnel.listening())
         # https://grpc.github.io/grpc/core/md_doc_environment_variables.html
         of_grpc = {"grpc_proxy": proxy.url}
-        image |= of_grpc
-        project = stack.enter_context(Project(home / "google", preload=PRELOAD, image=image))
+        variables = {**image(home), **of_grpc}
+        project = stack.enter_context(Project(home / "google", preload=PRELOAD, image=variables))
         manager = stack.enter_context(resource_manager.answering(project))
         proxy.destinations |= {
             f"{project.region}-aiplatform.googleapis.com:443": project.grpc,
@@ -75,12 +56,8 @@ def stand_in(home: Path) -> Iterator[Project]:
         yield project
 
 
-def register(home: Path, project: Project) -> None:
+def register_own(home: Path, project: Project) -> None:
     """Registers the stack, and activates it."""
-    zenml = Client()
-    source_utils.set_custom_source_root(str(Path(__file__).parent))
-    zenml.create_flavor("shared_store.Flavor", StackComponentType.ARTIFACT_STORE)
-    (home / "artifacts").mkdir()
     configuration = {
         "location": project.region,
         # Containers would take that of Google's project in which they run.
@@ -90,17 +67,5 @@ def register(home: Path, project: Project) -> None:
         # It waits for seconds before it looks again; we see for ourselves when it is done.
         "synchronous": False,
     }
-    registry = f"{project.region}-docker.pkg.dev/{project.id}/tests"
-    wanted: dict[StackComponentType, tuple[str, dict[str, Any]]] = {
-        StackComponentType.ORCHESTRATOR: ("vertex", configuration),
-        StackComponentType.ARTIFACT_STORE: ("shared", {"path": str(home / "artifacts")}),
-        StackComponentType.CONTAINER_REGISTRY: ("default", {"uri": registry}),
-        StackComponentType.IMAGE_BUILDER: ("local", {}),
-    }
-    components = {
-        kind: zenml.create_stack_component(STACK, name, kind, settings).id
-        for kind, (name, settings) in wanted.items()
-    }
-    zenml.create_stack(STACK, components)
-    zenml.activate_stack(STACK)
-    source_utils.set_custom_source_root(str(Path(pipelines.__file__).parent))
+    register(home, {STACK: ("vertex", configuration)}, store=register_shared_store())
+    use(STACK, Path(pipelines.__file__).parent)

@@ -1,4 +1,4 @@
-"""ZenML's own orchestrators on stand-ins: what their tests, and the programs they run, share."""
+"""ZenML's own orchestrators on stand-ins: what their tests share."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import fcntl
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zenml.client import Client
+from rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
-    from uuid import UUID
 
     import pytest
 
 # What a program's environment has, whichever it is.
 VARIABLES = {
     "PYTHONDONTWRITEBYTECODE": "",
+    # Spelled as ZenML does, for the containers to find what they were warmed up with.
+    "ZENML_ANALYTICS_OPT_IN": "False",
     "ZENML_DYNAMIC_PIPELINE_MONITORING_INTERVAL": "0.2",
 }
 
@@ -68,18 +69,46 @@ def launch(command: list[str], folder: Path, variables: Mapping[str, str], secon
     assert program.returncode == 0, program.stdout + program.stderr
 
 
-def outcome(run_id: UUID) -> dict[str, Any]:
-    """Returns a run as ZenML has it, and what its steps noted in their processes."""
-    found = Client().get_pipeline_run(run_id)
-    return {
-        "id": str(found.id),
-        "status": found.status.value,
-        "orchestrator_run_id": found.orchestrator_run_id,
-        "steps": {name: step.status.value for name, step in found.steps.items()},
-        "seen": {name: step.output.load() for name, step in found.steps.items() if step.outputs},
-    }
+def run_on_standin(backend: str, python: str, folder: Path, result: Path, **variables: str) -> None:
+    """Runs the program of an orchestrator on the stand-in of a generated project.
+
+    Args:
+        backend: The project's backend, which is also the name of ZenML's own orchestrator.
+        python: The Python that finds what the orchestrator needs.
+        folder: A folder for all that it leaves.
+        result: The file that it writes.
+        **variables: What its environment has in addition.
+    """
+    project = render(folder / "project", project_name="own", backend=backend)
+    program = Path(__file__).with_name(f"own_{backend}.py")
+    path = os.pathsep.join([str(project / "tests"), str(program.parent)])
+    command = [python, str(program), str(folder), str(result)]
+    launch(command, folder, {"PYTHONPATH": path, **variables}, 400)
 
 
 def ids_in(seen: Iterable[dict[str, Any]]) -> set[str]:
     """Returns the run IDs that steps have noted."""
     return {step["run_id"] for step in seen}
+
+
+def check_dynamic(run: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """Checks where the steps of the dynamic pipeline have run.
+
+    Returns:
+        The run IDs that were noted in the function's process, and those in processes of isolated
+        steps.
+    """
+    isolated = {name: seen for name, seen in run["seen"].items() if "isolated" in name}
+    inline = {name: seen for name, seen in run["seen"].items() if name not in isolated}
+    assert len({seen["pid"] for seen in isolated.values()}) == len(isolated) == 2, isolated
+    assert len({seen["pid"] for seen in inline.values()}) == 1, inline
+    return ids_in(inline.values()), ids_in(isolated.values())
+
+
+def check_scheduled(runs: list[dict[str, Any]]) -> None:
+    """Checks what came of a schedule that has fired twice: two runs, each of its own."""
+    first, second = runs
+    assert first["status"] == second["status"] == "completed", runs
+    assert first["orchestrator_run_id"] != second["orchestrator_run_id"], runs
+    for run in runs:
+        assert ids_in(run["seen"].values()) == {run["orchestrator_run_id"]}, run

@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import on_standin
 import pipelines
-from own import outcome
-from zenml.client import Client
+from on_any_standin import newest_run, outcome, runnable, scheduled_runs, use
 from zenml.config import Schedule
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from standin import Cluster
     from zenml.pipelines.pipeline_definition import Pipeline
 
@@ -44,26 +41,25 @@ def execute(pipeline: Pipeline, *arguments: str) -> dict[str, Any]:
     """Runs a pipeline to its end, and returns what came of it."""
     error = ""
     try:
-        on_standin.runnable(pipeline)(*arguments)
+        runnable(pipeline)(*arguments)
     except Exception as raised:  # The test looks at it.
         error = str(raised)
-    newest = Client().list_pipeline_runs(sort_by="desc:created", size=1).items[0]
-    return outcome(newest.id) | {"error": error}
+    return outcome(newest_run()) | {"error": error}
 
 
 def fire_twice(cluster: Cluster, pipeline: Pipeline) -> list[dict[str, Any]]:
     """Schedules a pipeline, fires its CronJob twice, and returns both runs."""
-    on_standin.runnable(pipeline, schedule=Schedule(cron_expression="0 3 * * *"))()
-    (schedule,) = Client().list_schedules().items
+    runnable(pipeline, schedule=Schedule(cron_expression="0 3 * * *"))()
     (cron_job,) = cluster.objects("CronJob")
 
-    def finished() -> list[UUID]:
-        runs = Client().list_pipeline_runs(schedule_id=schedule.id).items
-        return [run.id for run in runs if run.status.is_finished]
-
     fired = [cluster.fire(cron_job["metadata"]["name"]) for _ in range(2)]
-    cluster.wait(lambda: len(finished()) == len(fired))
-    return [outcome(run) for run in finished()]
+
+    def finished() -> bool:
+        runs = scheduled_runs()
+        return len(runs) == len(fired) and all(run.status.is_finished for run in runs)
+
+    cluster.wait(finished)
+    return [outcome(run.id) for run in scheduled_runs()]
 
 
 def main(home: Path, found: Path) -> None:
@@ -71,9 +67,9 @@ def main(home: Path, found: Path) -> None:
     source_root = Path(pipelines.__file__).parent
     with on_standin.stand_in(home) as (cluster, _):
         on_standin.register(home, STACKS, flavor="kubernetes")
-        on_standin.use("own-secret", source_root)
+        use("own-secret", source_root)
         outcomes: dict[str, Any] = {"with_secret": execute(pipelines.single)}
-        on_standin.use("own", source_root)
+        use("own", source_root)
         outcomes |= {
             "static": execute(pipelines.diamond),
             "dynamic": execute(pipelines.dynamic),

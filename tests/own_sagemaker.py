@@ -17,27 +17,24 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pipelines
 import zenml_server
-from own import outcome
+from on_any_standin import (
+    WARM,
+    image,
+    outcome,
+    register,
+    register_shared_store,
+    scheduled_runs,
+    submit,
+    use,
+)
 from standin import Account
-from zenml.client import Client
-from zenml.config import DockerSettings, Schedule
-from zenml.enums import StackComponentType
-from zenml.utils import source_utils
+from zenml.config import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from uuid import UUID
 
     from zenml.pipelines.pipeline_definition import Pipeline
 
-# What images would bring.
-IMAGE_VARIABLES = (
-    "PATH",
-    "PYTHONPATH",
-    "SAGEMAKER_USER_CONFIG_OVERRIDE",
-    "ZENML_ANALYTICS_OPT_IN",
-    "ZENML_DYNAMIC_PIPELINE_MONITORING_INTERVAL",
-)
 # Its SDK would send messages to Amazon.
 # https://sagemaker.readthedocs.io/en/v2/overview.html#telemetry
 NO_TELEMETRY = """
@@ -47,18 +44,7 @@ SageMaker:
     Modules:
       TelemetryOptOut: true
 """
-PRELOAD = (
-    "zenml.client",
-    "zenml.entrypoints.step_entrypoint_configuration",
-    "zenml.integrations.aws.orchestrators.sagemaker_orchestrator",
-    "zenml.integrations.registry",
-    "zenml.materializers",
-    "zenml.orchestrators.step_launcher",
-    "zenml.orchestrators.step_runner",
-    "zenml.pipelines.dynamic.entrypoint_configuration",
-    "zenml.step_operators.step_operator_entrypoint_configuration",
-    "zenml.zen_stores.rest_zen_store",
-)
+PRELOAD = (*WARM, "zenml.integrations.aws.orchestrators.sagemaker_orchestrator")
 BUCKET = "bucket-of-the-tests"
 STACK = "own"
 
@@ -69,11 +55,10 @@ def stand_in(home: Path) -> Iterator[Account]:
     sdk_config = home / "sagemaker.yaml"
     sdk_config.write_text(NO_TELEMETRY)
     os.environ["SAGEMAKER_USER_CONFIG_OVERRIDE"] = str(sdk_config)
-    image = {name: value for name, value in os.environ.items() if name in IMAGE_VARIABLES}
-    image["ZENML_CONFIG_PATH"] = str(home / "in-jobs")
+    variables = {**image(home), "SAGEMAKER_USER_CONFIG_OVERRIDE": str(sdk_config)}
     with ExitStack() as stack:
         os.environ.update(stack.enter_context(zenml_server.running(home / "server")))
-        account = stack.enter_context(Account(home / "aws", preload=PRELOAD, image=image))
+        account = stack.enter_context(Account(home / "aws", preload=PRELOAD, image=variables))
         os.environ.update(account.environment())
         boto3.client("s3").create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": account.region}
@@ -81,49 +66,19 @@ def stand_in(home: Path) -> Iterator[Account]:
         yield account
 
 
-def register(home: Path, account: Account) -> None:
+def register_own(home: Path, account: Account) -> None:
     """Registers the stack, and activates it."""
-    zenml = Client()
-    source_utils.set_custom_source_root(str(Path(__file__).parent))
-    zenml.create_flavor("shared_store.Flavor", StackComponentType.ARTIFACT_STORE)
-    (home / "artifacts").mkdir()
     role = f"arn:aws:iam::{account.account_id}:role"
-    # It waits half a minute before it looks again; we see for ourselves when it is done.
-    settings = {"bucket": BUCKET, "synchronous": False, "scheduler_role": f"{role}/scheduler"}
-    wanted: dict[StackComponentType, tuple[str, dict[str, Any]]] = {
-        StackComponentType.ORCHESTRATOR: (
-            "sagemaker",
-            {"execution_role": f"{role}/execution", "region": account.region, **settings},
-        ),
-        StackComponentType.ARTIFACT_STORE: ("shared", {"path": str(home / "artifacts")}),
-        StackComponentType.CONTAINER_REGISTRY: ("default", {"uri": "registry.invalid/tests"}),
-        StackComponentType.IMAGE_BUILDER: ("local", {}),
+    configuration = {
+        "bucket": BUCKET,
+        "execution_role": f"{role}/execution",
+        "region": account.region,
+        "scheduler_role": f"{role}/scheduler",
+        # It waits half a minute before it looks again; we see for ourselves when it is done.
+        "synchronous": False,
     }
-    components = {
-        kind: zenml.create_stack_component(STACK, name, kind, configuration).id
-        for kind, (name, configuration) in wanted.items()
-    }
-    zenml.create_stack(STACK, components)
-    zenml.activate_stack(STACK)
-    source_utils.set_custom_source_root(str(Path(pipelines.__file__).parent))
-
-
-def submit(
-    pipeline: Pipeline, settings: dict[str, Any] | None = None, schedule: Schedule | None = None
-) -> UUID:
-    """Submits a pipeline, and returns the ID of the newest run.
-
-    Args:
-        pipeline: The pipeline.
-        settings: Settings of the orchestrator.
-        schedule: When it runs; at once if there is none.
-    """
-    # No image is built: a container is a process of this machine.
-    docker = DockerSettings(skip_build=True, parent_image="registry.invalid/tests")
-    all_settings: dict[str, Any] = {"docker": docker, "orchestrator": settings or {}}
-    pipeline.with_options(settings=all_settings, schedule=schedule)()
-    runs = Client().list_pipeline_runs(sort_by="desc:created", size=1).items
-    return runs[0].id
+    register(home, {STACK: ("sagemaker", configuration)}, store=register_shared_store())
+    use(STACK, Path(pipelines.__file__).parent)
 
 
 def execute(account: Account, pipeline: Pipeline, *, training: bool = True) -> dict[str, Any]:
@@ -171,15 +126,13 @@ def fire_twice(account: Account, pipeline: Pipeline) -> list[dict[str, Any]]:
     (schedule,) = boto3.client("scheduler").list_schedules()["Schedules"]
     fired = [account.fire(schedule["Name"]) for _ in range(2)]
     account.wait(lambda: all(account.executions[arn].status == "Succeeded" for arn in fired))
-    (registered,) = Client().list_schedules().items
-    runs = Client().list_pipeline_runs(schedule_id=registered.id).items
-    return [outcome(run.id) for run in runs]
+    return [outcome(run.id) for run in scheduled_runs()]
 
 
 def main(home: Path, found: Path) -> None:
     """Runs all, and writes what came of it to a file, with the requests that were refused."""
     with stand_in(home) as account:
-        register(home, account)
+        register_own(home, account)
         outcomes: dict[str, Any] = {
             "static": execute(account, pipelines.diamond),
             "processing": execute(account, pipelines.single, training=False),

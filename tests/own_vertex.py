@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pipelines
 from google.cloud import aiplatform
-from on_standin_vertex import register, stand_in
-from own import outcome
+from on_any_standin import outcome, scheduled_runs, submit
+from on_standin_vertex import register_own, stand_in
 from zenml.client import Client
-from zenml.config import DockerSettings, Schedule
+from zenml.config import Schedule
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -25,24 +25,6 @@ if TYPE_CHECKING:
 
 # As long as it takes on a busy machine.
 SECONDS = 120
-
-
-def submit(
-    pipeline: Pipeline, settings: dict[str, Any] | None = None, schedule: Schedule | None = None
-) -> UUID:
-    """Submits a pipeline, and returns the ID of the newest run.
-
-    Args:
-        pipeline: The pipeline.
-        settings: Settings of the orchestrator.
-        schedule: When it runs; at once if there is none.
-    """
-    # No image is built: a container is a process of this machine.
-    docker = DockerSettings(skip_build=True, parent_image="europe-docker.pkg.dev/tests/tests/t:1")
-    all_settings: dict[str, Any] = {"docker": docker, "orchestrator": settings or {}}
-    pipeline.with_options(settings=all_settings, schedule=schedule)()
-    runs = Client().list_pipeline_runs(sort_by="desc:created", size=1).items
-    return runs[0].id
 
 
 def execute(project: Project, pipeline: Pipeline) -> dict[str, Any]:
@@ -115,9 +97,7 @@ def fire_twice(project: Project, pipeline: Pipeline) -> list[dict[str, Any]]:
     (schedule,) = aiplatform.PipelineJobSchedule.list()
     fired = [project.pipeline_jobs[project.fire(schedule.resource_name)] for _ in range(2)]
     project.wait(lambda: all(run.ended for run in fired), SECONDS)
-    (registered,) = Client().list_schedules().items
-    runs = Client().list_pipeline_runs(schedule_id=registered.id).items
-    return [outcome(run.id) for run in runs]
+    return [outcome(run.id) for run in scheduled_runs()]
 
 
 def main(home: Path, found: Path) -> None:
@@ -125,7 +105,7 @@ def main(home: Path, found: Path) -> None:
     custom_job = {"custom_job_parameters": {"machine_type": "n1-standard-8"}}
     left = {"left": {"settings": {"orchestrator": custom_job}}}
     with stand_in(home) as project:
-        register(home, project)
+        register_own(home, project)
         outcomes: dict[str, Any] = {
             "static": execute(project, pipelines.diamond),
             "launched": execute(project, pipelines.diamond.with_options(steps=left)),

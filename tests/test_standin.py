@@ -7,14 +7,13 @@ that the generated tests run with ours.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from own import ids_in, launch, once
-from rendering import render
+from own import check_dynamic, check_scheduled, ids_in, once, run_on_standin
 
-PROGRAM = Path(__file__).with_name("own_kubernetes.py")
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMPLETED = ["static", "dynamic", "retried", "with_secret"]
 
@@ -27,13 +26,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def run_program(folder: Path, result: Path) -> None:
     """Runs it on the stand-in of a generated project."""
-    project = render(folder / "project", project_name="own", backend="kubernetes")
-    variables = {
-        "KUBECONFIG": str(folder / "kubeconfig"),
-        "PYTHONPATH": str(project / "tests"),
-        "ZENML_ANALYTICS_OPT_IN": "false",
-    }
-    launch([sys.executable, str(PROGRAM), str(folder), str(result)], folder, variables, 300)
+    kubeconfig = str(folder / "kubeconfig")
+    run_on_standin("kubernetes", sys.executable, folder, result, KUBECONFIG=kubeconfig)
 
 
 @pytest.mark.parametrize("name", COMPLETED)
@@ -53,15 +47,12 @@ def test_each_step_has_a_process_and_all_of_a_run_have_one_run_id(found: dict[st
 
 def test_a_dynamic_pipeline_runs_where_it_should(found: dict[str, Any]) -> None:
     run = found["dynamic"]
-    isolated = {name: seen for name, seen in run["seen"].items() if "isolated" in name}
-    inline = {name: seen for name, seen in run["seen"].items() if name not in isolated}
-    assert len({seen["pid"] for seen in isolated.values()}) == len(isolated) == 2
-    assert len({seen["pid"] for seen in inline.values()}) == 1
+    inline, isolated = check_dynamic(run)
     # Its run ID is the name of the Job of the pod that asks. So isolated steps do not see that
     # of their run, which ZenML has from the orchestrator's pod; ours do.
     jobs = jobs_of(found, run)
-    assert ids_in(inline.values()) == {run["orchestrator_run_id"]} <= set(jobs)
-    assert ids_in(isolated.values()) == {name for name, labels in jobs.items() if is_step(labels)}
+    assert inline == {run["orchestrator_run_id"]} <= set(jobs)
+    assert isolated == {name for name, labels in jobs.items() if is_step(labels)}
 
 
 def test_a_failing_step_fails_the_run(found: dict[str, Any]) -> None:
@@ -81,11 +72,7 @@ def test_a_killed_step_is_started_again_by_its_job(found: dict[str, Any]) -> Non
 
 
 def test_each_firing_of_a_schedule_is_a_run_of_its_own(found: dict[str, Any]) -> None:
-    first, second = found["scheduled"]
-    assert first["status"] == second["status"] == "completed"
-    assert first["orchestrator_run_id"] != second["orchestrator_run_id"]
-    for run in (first, second):
-        assert ids_in(run["seen"].values()) == {run["orchestrator_run_id"]}
+    check_scheduled(found["scheduled"])
 
 
 def test_the_token_is_in_a_secret_if_it_is_told_so(found: dict[str, Any]) -> None:

@@ -7,19 +7,17 @@ tests run with ours.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from own import ids_in, launch, once
-from rendering import render
+from own import check_dynamic, check_scheduled, ids_in, once, run_on_standin
 from zenml.integrations.aws import AWSIntegration
 
-PROGRAM = Path(__file__).with_name("own_sagemaker.py")
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMPLETED = ["static", "processing", "dynamic", "dynamic_processing"]
 
@@ -50,14 +48,8 @@ def install(folder: Path) -> Path:
 
 def run_program(folder: Path, result: Path) -> None:
     """Runs it on the stand-in of a generated project."""
-    project = render(folder / "project", project_name="own", backend="sagemaker")
-    variables = {
-        "PYTHONPATH": os.pathsep.join([str(project / "tests"), str(PROGRAM.parent)]),
-        # Spelled as ZenML does, for the containers to find what they were warmed up with.
-        "ZENML_ANALYTICS_OPT_IN": "False",
-    }
-    python = str(install(folder / "environment"))
-    launch([python, str(PROGRAM), str(folder), str(result)], folder, variables, 400)
+    python = install(folder / "environment")
+    run_on_standin("sagemaker", str(python), folder, result)
 
 
 @pytest.mark.parametrize("name", COMPLETED)
@@ -86,14 +78,12 @@ def test_all_steps_of_a_run_see_its_execution_each_in_a_process(
 def test_a_dynamic_pipeline_is_a_job_that_creates_jobs(found: dict[str, Any], name: str) -> None:
     run = found[name]
     first, *others = (job["arn"] for job in run["jobs"])
-    isolated = {step: seen for step, seen in run["seen"].items() if "isolated" in step}
-    inline = {step: seen for step, seen in run["seen"].items() if step not in isolated}
-    assert len({seen["pid"] for seen in isolated.values()}) == len(isolated) == len(others)
-    assert len({seen["pid"] for seen in inline.values()}) == 1
+    assert len(others) == 2
+    inline, isolated = check_dynamic(run)
     # Its run ID is the ARN of the job that asks. So isolated steps do not see that of their run,
     # which ZenML has from the function's job; ours do.
-    assert ids_in(inline.values()) == {run["orchestrator_run_id"]} == {first}
-    assert ids_in(isolated.values()) == set(others)
+    assert inline == {run["orchestrator_run_id"]} == {first}
+    assert isolated == set(others)
 
 
 def test_a_failing_step_fails_the_run(found: dict[str, Any]) -> None:
@@ -114,11 +104,7 @@ def test_an_execution_stops_with_its_jobs(found: dict[str, Any]) -> None:
 
 
 def test_each_firing_of_a_schedule_is_a_run_of_its_own(found: dict[str, Any]) -> None:
-    first, second = found["scheduled"]
-    assert first["status"] == second["status"] == "completed"
-    assert first["orchestrator_run_id"] != second["orchestrator_run_id"]
-    for run in (first, second):
-        assert ids_in(run["seen"].values()) == {run["orchestrator_run_id"]}
+    check_scheduled(found["scheduled"])
 
 
 def test_nothing_it_asks_for_is_refused(found: dict[str, Any]) -> None:

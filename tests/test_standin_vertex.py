@@ -6,16 +6,12 @@ It runs the pipelines that the generated tests run with ours.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
 import vertex_environment
-from own import ids_in, launch, once
-from rendering import render
-
-PROGRAM = Path(__file__).with_name("own_vertex.py")
+from own import check_dynamic, check_scheduled, ids_in, once, run_on_standin
 
 WHY_FAILED = "The DAG failed because some tasks failed. The failed tasks are: [fail]."
 
@@ -24,17 +20,7 @@ WHY_FAILED = "The DAG failed because some tasks failed. The failed tasks are: [f
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the program has seen."""
     python = vertex_environment.python(tmp_path_factory)
-
-    def run_program(folder: Path, result: Path) -> None:
-        project = render(folder / "project", project_name="own", backend="vertex")
-        variables = {
-            "PYTHONPATH": os.pathsep.join([str(project / "tests"), str(PROGRAM.parent)]),
-            # Spelled as ZenML does, for the containers to find what they were warmed up with.
-            "ZENML_ANALYTICS_OPT_IN": "False",
-        }
-        launch([python, str(PROGRAM), str(folder), str(result)], folder, variables, 400)
-
-    return once(tmp_path_factory, "own-vertex", run_program)
+    return once(tmp_path_factory, "own-vertex", partial(run_on_standin, "vertex", python))
 
 
 @pytest.mark.parametrize("name", ["static", "launched", "dynamic"])
@@ -80,14 +66,12 @@ def test_a_dynamic_pipeline_is_a_job_that_creates_jobs(found: dict[str, Any]) ->
     run = found["dynamic"]
     assert run["pipelines"] == []
     first, *others = (job["id"] for job in run["jobs"])
-    isolated = {step: seen for step, seen in run["seen"].items() if "isolated" in step}
-    inline = {step: seen for step, seen in run["seen"].items() if step not in isolated}
-    assert len({seen["pid"] for seen in isolated.values()}) == len(isolated) == len(others) == 2
-    assert len({seen["pid"] for seen in inline.values()}) == 1
+    assert len(others) == 2
+    inline, isolated = check_dynamic(run)
     # Its run ID is the number of the job that asks. So isolated steps do not see that of their
     # run, which ZenML has from the function's job; ours do.
-    assert ids_in(inline.values()) == {run["orchestrator_run_id"]} == {first}
-    assert ids_in(isolated.values()) == set(others)
+    assert inline == {run["orchestrator_run_id"]} == {first}
+    assert isolated == set(others)
 
 
 def test_a_failing_step_fails_the_run(found: dict[str, Any]) -> None:
@@ -115,11 +99,7 @@ def test_a_pipeline_job_that_is_cancelled_stops(found: dict[str, Any]) -> None:
 
 
 def test_each_firing_of_a_schedule_is_a_run_of_its_own(found: dict[str, Any]) -> None:
-    first, second = found["scheduled"]
-    assert first["status"] == second["status"] == "completed"
-    assert first["orchestrator_run_id"] != second["orchestrator_run_id"]
-    for run in (first, second):
-        assert ids_in(run["seen"].values()) == {run["orchestrator_run_id"]}
+    check_scheduled(found["scheduled"])
 
 
 def test_nothing_it_asks_for_is_refused(found: dict[str, Any]) -> None:
