@@ -43,14 +43,9 @@ WARM = (
 )
 
 
-def image(home: Path) -> dict[str, str]:
-    """Returns the environment variables that an image would bring.
-
-    Args:
-        home: Where containers keep their ZenML home, in a folder of its own.
-    """
-    variables = {name: value for name, value in os.environ.items() if name in IMAGE_VARIABLES}
-    return {**variables, "ZENML_CONFIG_PATH": str(home / "in-containers")}
+def image() -> dict[str, str]:
+    """Returns the environment variables that an image would bring."""
+    return {name: value for name, value in os.environ.items() if name in IMAGE_VARIABLES}
 
 
 def register_shared_store() -> str:

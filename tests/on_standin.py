@@ -54,7 +54,7 @@ def stand_in(home: Path, preload: Sequence[str] = ()) -> Iterator[tuple[Cluster,
                 folder=home / "pods",
                 log_folder=cluster.log_folder,
                 preload=[*PRELOAD, *preload],
-                environment=on_any_standin.image(home),
+                environment=on_any_standin.image(),
             )
         )
         yield cluster, node

@@ -44,7 +44,7 @@ def stand_in(home: Path) -> Iterator[Project]:
         proxy = stack.enter_context(tunnel.listening())
         # https://grpc.github.io/grpc/core/md_doc_environment_variables.html
         of_grpc = {"grpc_proxy": proxy.url}
-        variables = {**image(home), **of_grpc}
+        variables = {**image(), **of_grpc}
         project = stack.enter_context(Project(home / "google", preload=PRELOAD, image=variables))
         manager = stack.enter_context(resource_manager.answering(project))
         proxy.destinations |= {

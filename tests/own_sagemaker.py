@@ -55,7 +55,7 @@ def stand_in(home: Path) -> Iterator[Account]:
     sdk_config = home / "sagemaker.yaml"
     sdk_config.write_text(NO_TELEMETRY)
     os.environ["SAGEMAKER_USER_CONFIG_OVERRIDE"] = str(sdk_config)
-    variables = {**image(home), "SAGEMAKER_USER_CONFIG_OVERRIDE": str(sdk_config)}
+    variables = {**image(), "SAGEMAKER_USER_CONFIG_OVERRIDE": str(sdk_config)}
     with ExitStack() as stack:
         os.environ.update(stack.enter_context(zenml_server.running(home / "server")))
         account = stack.enter_context(Account(home / "aws", preload=PRELOAD, image=variables))
