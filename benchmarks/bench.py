@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
+TESTS = REPOSITORY / "tests"
+
+# What working in a folder leaves behind.
+LEFTOVERS = shutil.ignore_patterns("__pycache__", ".*_cache")
+
+
+def program(backend: str, name: str) -> Path:
+    """Returns a program that lies beside the benchmark of a backend."""
+    return TESTS / "backends" / backend / name
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ class Bench:
         for name in ("copier.yml", "template", "hooks"):
             source = REPOSITORY / name
             if source.is_dir():
-                shutil.copytree(source, copy / name)
+                shutil.copytree(source, copy / name, ignore=LEFTOVERS)
             elif source.exists():
                 copy.mkdir(exist_ok=True)
                 shutil.copy(source, copy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from bench import HERE, REPOSITORY, run_client
+from bench import HERE, TESTS, program, run_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,10 +33,10 @@ def measured(
         variables: What the client's environment variables are beside those of a project.
     """
     project = bench.installed(backend)
-    path = [project.source / "tests", REPOSITORY / "tests", HERE]
+    path = [project.source / "tests", TESTS, HERE]
     return run_client(
         environment.python,
-        HERE / f"on_{backend}_client.py",
+        program(backend, "benchmark_client.py"),
         {
             "flavor": project.flavor,
             "rounds": bench.rounds,

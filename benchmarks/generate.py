@@ -1,12 +1,15 @@
-"""Generating a project, against Copier's own time on a template with nothing in it."""
+"""Generating a project, against as many files of the same content, which Copier only copies."""
 
 from __future__ import annotations
 
+import shutil
 import sys
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from measure import Row, Sample, alternate, process, value
+from bench import LEFTOVERS, REPOSITORY
+from measure import Row, Sample, alternate, in_cpu, process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,39 +17,42 @@ if TYPE_CHECKING:
 
     from bench import Bench
 
-SECONDS_PER_FILE = 0.012
-
 COPY = """
 import sys
 from copier import Settings, run_copy
-run_copy(sys.argv[1], sys.argv[2], defaults=True, quiet=True, settings=Settings())
+template, destination, backend = sys.argv[1:]
+data = {"backend": backend}
+run_copy(template, destination, data=data, defaults=True, quiet=True, settings=Settings())
 """
+
+# The highest ratio: what Jinja and the answers may cost.
+LIMIT = 1.6
 
 
 def rows(bench: Bench) -> Iterator[Row]:
     """Measures whole processes, as a user waits for them."""
-    empty = bench.folder / "empty"
-    empty.mkdir()
-    (empty / "copier.yml").touch()
     numbers = count()
 
-    def copy(template: Path) -> Sample:
+    def copy(template: Path, backend: str) -> Sample:
         destination = bench.folder / f"copy-{next(numbers)}" / "my-orch"
         return process(
-            *(sys.executable, "-c", COPY, str(template), str(destination)),
+            *(sys.executable, "-c", COPY, str(template), str(destination), backend),
             environment=bench.environment,
         )
 
-    samples = alternate(
-        2 * bench.rounds, {"ours": lambda: copy(bench.template), "empty": lambda: copy(empty)}
-    )
-    project = bench.folder / "copy-0" / "my-orch"
-    files = sum(path.is_file() for path in project.rglob("*"))
-    floor = value(samples["empty"])
-    yield Row(
-        f"generate {files} files",
-        samples["ours"],
-        "an empty template",
-        samples["empty"],
-        limit=(floor + files * SECONDS_PER_FILE) / floor,
-    )
+    for backend in sorted(path.name for path in (REPOSITORY / "template/backends").iterdir()):
+        plain = bench.folder / f"plain-{backend}"
+        shutil.copytree(bench.installed(backend).source, plain, ignore=LEFTOVERS)
+        files = sum(path.is_file() for path in plain.rglob("*"))
+        # A template that has one answer and no Jinja.
+        (plain / "copier.yml").write_text(f"backend: {backend}\n")
+        samples = alternate(
+            2 * bench.rounds,
+            {
+                "ours": partial(copy, bench.template, backend),
+                "plain": partial(copy, plain, backend),
+            },
+        )
+        ours, theirs = in_cpu(samples["ours"]), in_cpu(samples["plain"])
+        what = f"generate `{backend}`, CPU seconds"
+        yield Row(what, ours, f"{files} plain files", theirs, limit=LIMIT)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from typing import IO
 
 
 class Sample(NamedTuple):
@@ -63,6 +65,11 @@ def value(samples: Sequence[Sample]) -> float:
     return median(sample.value for sample in samples)
 
 
+def in_cpu(samples: Sequence[Sample]) -> list[Sample]:
+    """Returns the same measurements, with the CPU seconds as what was measured."""
+    return [Sample(sample.cpu) for sample in samples if sample.cpu is not None]
+
+
 def cpu(samples: Sequence[Sample]) -> float | None:
     """Returns the median by the processors' clocks, if that was measured."""
     seconds = [sample.cpu for sample in samples if sample.cpu is not None]
@@ -91,14 +98,25 @@ def alternate(
     return samples
 
 
-def process(*command: str, environment: Mapping[str, str]) -> Sample:
+def process(
+    *command: str,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    output: IO[str] | None = None,
+) -> Sample:
     """Measures a process from its start to its end.
+
+    Args:
+        command: What to start.
+        environment: Its environment.
+        folder: Where it works; here if that is None.
+        output: Where all that it writes goes; where ours goes if that is None.
 
     Raises:
         subprocess.CalledProcessError: If it fails.
     """
     began = time.perf_counter()
-    child = subprocess.Popen(command, env=environment)
+    child = subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=output)
     _, status, usage = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - began
     child.returncode = os.waitstatus_to_exitcode(status)

@@ -9,18 +9,15 @@ import platform
 import sys
 import tempfile
 from dataclasses import asdict
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import engine
 import generate
 import imports
-import local
-import on_kubernetes
-import on_sagemaker
-import on_vertex
-import vertex_spec
-from bench import Bench
+from bench import TESTS, Bench
 from measure import Row, cpu, value
 
 if TYPE_CHECKING:
@@ -28,10 +25,14 @@ if TYPE_CHECKING:
 
     from measure import Sample
 
-# Each has a function `rows(bench)`. To measure a backend, add a module of its own.
-GROUPS = {
-    module.__name__: module
-    for module in (generate, imports, local, on_kubernetes, on_sagemaker, on_vertex, vertex_spec)
+# Modules of backends import each other as `backends.<name>.<module>`. Last, since what is in this
+# folder comes first.
+sys.path.append(str(TESTS))
+
+# Each has a function `rows(bench)`: these, and `tests/backends/<name>/benchmark.py`.
+GROUPS = {module.__name__: module for module in (engine, generate, imports)} | {
+    file.parent.name: import_module(f"backends.{file.parent.name}.{file.stem}")
+    for file in sorted(TESTS.glob("backends/*/benchmark.py"))
 }
 
 COLUMNS = ("seconds", "ours", "CPU", "reference", "theirs", "CPU", "at most", "ratio", "limit", "")

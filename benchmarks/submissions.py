@@ -1,7 +1,7 @@
 """What submissions take, of our orchestrator for a platform and of ZenML's own for the same.
 
 Processes that do nothing else submit, of one stack each: their CPU seconds are those of the
-submissions. The platform is a stand-in, which counts their requests. Jobs never start.
+submissions. The platform is an emulator, which counts their requests. Jobs never start.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STACKS = ("ours", "zenml")
 
 
 class Platform(Protocol):
-    """A stand-in, as it is used here."""
+    """An emulator, as it is used here."""
 
     def requests(self) -> int:
         """Returns how many requests there were so far."""
@@ -56,7 +56,7 @@ def measure(
     """Measures the stacks in turns. One more round comes first and does not count.
 
     Args:
-        platform: The stand-in.
+        platform: The emulator.
         program: The program that submits.
         arguments: What it has to know beside the stack.
         rounds: How many processes to start for each stack.

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from copier import Settings, run_copy
+from derived import BACKENDS, LEFTOVERS, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from copier._main import Worker
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 def export(destination: Path) -> Path:
     """Copies what Copier reads. Without .git, or Copier would take the last commit instead."""
+    leftovers = shutil.ignore_patterns(*LEFTOVERS)
     for name in ("copier.yml", "template", "hooks"):
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, destination / name)
+            shutil.copytree(source, destination / name, ignore=leftovers)
         elif source.exists():
             destination.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, destination)
@@ -55,19 +55,21 @@ def questions() -> dict[str, dict[str, Any]]:
 
 
 @functools.cache
-def rooms() -> dict[str, dict[str, Any]]:
-    """What each backend has to say about itself, the default first."""
+def backends() -> dict[str, dict[str, Any]]:
+    """Returns the `backend.yml` of each backend, the default first."""
     declared = yaml.safe_load((ROOT / "copier.yml").read_text())
     return {
-        name: yaml.safe_load((ROOT / "template" / name / "room.yml").read_text())
+        name: yaml.safe_load((BACKENDS / name / "backend.yml").read_text())
         for name in declared["backends"]["default"]
     }
 
 
 @functools.cache
 def strategies() -> list[tuple[str, str]]:
-    """All pairs of a backend and a run ID strategy that it offers."""
-    return [(backend, name) for backend, room in rooms().items() for name in room["strategies"]]
+    """Returns all pairs of a backend and a run ID strategy that it offers."""
+    return [
+        (backend, name) for backend, wiring in backends().items() for name in wiring["strategies"]
+    ]
 
 
 def _copy(

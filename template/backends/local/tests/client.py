@@ -1,0 +1,20 @@
+# YOURS: a program for the tests of what only your platform does.
+"""A client of its own: runs two pipelines, one after the other, until it is killed.
+
+Arguments: a folder for marks, and the names of the pipelines.
+"""
+
+import sys
+from pathlib import Path
+
+import platform_pipelines
+from kit.pipelines import note
+
+marks, *names = sys.argv[1:]
+for name in names:
+    folder = Path(marks, name)
+    folder.mkdir()
+    try:
+        platform_pipelines.stopped_as(name)(str(folder))
+    except KeyboardInterrupt as interrupt:
+        note(Path(folder, "interrupt"), str(interrupt))

@@ -1,0 +1,82 @@
+# ENGINE: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""How a run has ended: what the waiting client is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zenml.enums import ExecutionStatus
+from zenml.exceptions import RunStoppedException
+from zenml.logger import get_logger
+
+from .protocols import JobStatus, Phase
+from .run_store import NO_REASON, STOPPED, describe_exception, end_run, get_run
+from .sightings import describe_end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from uuid import UUID
+
+    from zenml.models import PipelineRunResponse
+
+logger = get_logger(__name__)
+
+WAS_STOPPED = "The run was stopped."
+
+
+def raise_for_run(
+    run_id: UUID, end: JobStatus, jobs_of_steps: Callable[[], Mapping[str, JobStatus]]
+) -> None:
+    """Says how a run has ended, and tells ZenML if the run's own job could not.
+
+    Args:
+        run_id: The run in ZenML.
+        end: How the job of its controller or function has ended.
+        jobs_of_steps: Returns how the last jobs of its steps are, by the steps' names.
+
+    Raises:
+        RuntimeError: If the run failed; the message names the steps and the causes.
+        RunStoppedException: If it was stopped.
+    """
+    run = get_run(run_id)
+    stopped_there = end.phase is Phase.STOPPED and not run.status.is_finished
+    if run.status in STOPPED or stopped_there:
+        end_run(run_id, WAS_STOPPED, failed=False)
+        raise RunStoppedException(WAS_STOPPED)
+    if run.status is ExecutionStatus.PAUSED:
+        logger.info("The run is paused. `zenml pipeline runs resume` lets it go on.")
+        return
+    if run.status.is_successful:
+        if end.phase is Phase.FAILED:
+            logger.warning("The run succeeded, and its job failed: %s", describe_end(end))
+        return
+    reported = run.status.is_finished
+    why = describe_end(end) if end.phase is not Phase.SUCCEEDED else "it ended without a report"
+    # Also of a run that has failed: steps may be open that only its own job could have ended.
+    end_run(run_id, f"The run's own job failed: {why}", failed=True)
+    run = get_run(run_id)
+    causes = describe_failed_steps(run, jobs_of_steps())
+    if not reported:
+        causes = [f"its own job failed: {why}", *causes]
+    raise RuntimeError(
+        f"The run failed: {'; '.join(causes) or run.get_body().status_reason or NO_REASON}"
+    )
+
+
+def describe_failed_steps(run: PipelineRunResponse, jobs: Mapping[str, JobStatus]) -> list[str]:
+    """Names the steps of a run that failed, and why.
+
+    Args:
+        run: The run.
+        jobs: How the last jobs of its steps are, as far as the platform knows them.
+    """
+    lines = []
+    for name, step in run.steps.items():
+        if step.status.is_failed:
+            why = describe_exception(step.exception_info)
+            job = jobs.get(name)
+            # A step that the platform has told to end knows no more than that.
+            if job is not None and job.reason and job.reason not in why:
+                why = f"{job.reason} ({why})"
+            lines.append(f"`{name}` failed: {why}")
+    return lines

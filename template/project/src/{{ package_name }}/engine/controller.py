@@ -1,0 +1,617 @@
+# ENGINE: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""The controller: it takes one run from its first job to its end.
+
+All it knows it can find out again: the platform knows the jobs, ZenML knows how steps have ended.
+So it may be killed at any moment, and a new one continues. It works in passes. Each call of a pass
+may fail because the platform or ZenML is away; the pass is then given up, and repeated later, and
+what it has done already it does not do again. Between passes it waits, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from zenml.enums import ExecutionMode
+from zenml.logger import get_logger
+
+from .clock import backoff
+from .dag import Dag
+from .log_follower import with_last_lines
+from .protocols import JobRefused, JobStatus, Phase, Watches
+from .retries import retry_delay
+from .sightings import Sighting, describe_end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from zenml.config.retry_config import StepRetryConfig
+
+    from .clock import Clock
+    from .protocols import JobHandle, JobPlatform, JobSpec
+
+logger = get_logger(__name__)
+
+# How often ZenML is asked whether the run is to be stopped while jobs are in progress, and how old
+# the answer may be when another step starts, in seconds.
+STOP_POLL_SECONDS = 1.0
+FRESH_SECONDS = 0.2
+
+# How long a request may be on its way whose answer was lost, in seconds.
+IN_FLIGHT_SECONDS = 60.0
+
+
+class StopRequest(Enum):
+    """Whether a run is to be stopped."""
+
+    NONE = "none"
+    GRACEFUL = "graceful"  # jobs in progress may finish
+    FORCED = "forced"
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What ZenML has of a step of the run.
+
+    Attributes:
+        attempts: How many attempts have begun.
+        succeeded: Whether the step has succeeded, or was cached.
+        failed: Whether the last attempt has ended without success.
+    """
+
+    attempts: int = 0
+    succeeded: bool = False
+    failed: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an attempt has begun, and has not reported its end."""
+        return self.attempts > 0 and not (self.succeeded or self.failed)
+
+
+class RunStore(Protocol):
+    """ZenML, as the controller sees it. Every function may be called again after a failure.
+
+    Attributes:
+        transient: The errors that are worth another try.
+    """
+
+    transient: tuple[type[Exception], ...]
+
+    def stop_request(self) -> StopRequest:
+        """Tells whether the run is to be stopped."""
+
+    def step_records(self) -> Mapping[str, StepRecord]:
+        """Returns what ZenML has of all steps that have begun, by their names."""
+
+    def step_record(self, name: str) -> StepRecord:
+        """Returns what ZenML has of one step."""
+
+    def reuse_cached(self, name: str) -> bool:
+        """Takes an earlier result for a step, if there is one, and tells whether there was."""
+
+    def end_step(self, name: str, cause: str, *, stopped: bool) -> str:
+        """Records the end of a step's last attempt, unless the step did so itself.
+
+        Args:
+            name: The step's name.
+            cause: Why its job ended.
+            stopped: Whether it ended because it was asked to.
+
+        Returns:
+            Why the step failed, as ZenML has it.
+        """
+
+    def end_run(self, reason: str, *, failed: bool) -> None:
+        """Records the end of the run, and of the steps that it leaves open.
+
+        Args:
+            reason: Why, in words.
+            failed: Whether it failed; otherwise it was stopped.
+        """
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        run: The ID of the run in ZenML.
+        upstream: For each step, the steps that it waits for.
+        retries: For each step, how often and when it is tried again.
+        mode: What a failed step means for the others.
+        max_parallelism: How many jobs may be in progress at the same time; None for any number.
+        what: What a person calls what is run: a step, or a pipeline.
+    """
+
+    run: str
+    upstream: Mapping[str, Collection[str]]
+    retries: Mapping[str, StepRetryConfig | None]
+    mode: ExecutionMode
+    max_parallelism: int | None = None
+    what: str = "Step"
+
+
+@dataclass
+class Attempt:
+    """One attempt of a step, in progress.
+
+    Attributes:
+        number: Which attempt it is: the last part of its key.
+        begun_before: How many attempts ZenML had of the step when this one was submitted.
+        sighting: What was seen of its job.
+        handle: Its job; None while the answer to its submission is missing.
+        asked_at: When it was submitted last, by the controller's clock.
+        may_submit: Whether its submission may be repeated. If not, its job was there once.
+        is_recovered: Whether a controller before this one has submitted it.
+        to_stop: Whether its job is to be stopped.
+        stopped: Whether the platform was asked to.
+        end: How its job has ended. The first end that is seen counts.
+        verdict: How it is to end, as its job waits for what cannot come.
+        waits_for: What its job waits for, in words.
+    """
+
+    number: int
+    begun_before: int
+    sighting: Sighting
+    handle: JobHandle | None = None
+    asked_at: float = 0.0
+    may_submit: bool = True
+    is_recovered: bool = False
+    to_stop: bool = False
+    stopped: bool = False
+    end: JobStatus | None = None
+    verdict: JobStatus | None = None
+    waits_for: str = ""
+
+
+class Controller:
+    """One execution of a pipeline whose steps are jobs."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        platform: JobPlatform,
+        store: RunStore,
+        clock: Clock,
+        job_of: Callable[[str, int], JobSpec],
+    ) -> None:
+        """Prepares the execution.
+
+        Args:
+            plan: What is to be done.
+            platform: Where the jobs run.
+            store: ZenML.
+            clock: Tells the time, and waits.
+            job_of: Makes the job of a step's attempt.
+        """
+        self._plan = plan
+        self._platform = platform
+        self._store = store
+        self._clock = clock
+        self._job_of = job_of
+        self._transient = (*platform.transient, *store.transient)
+        self._dag = Dag(plan.upstream, plan.mode)
+        self._limit = plan.max_parallelism or max(1, len(plan.upstream))
+        self._recovered = False
+        self._recovered_at = 0.0
+        self._watched = False
+        self._attempts: dict[str, int] = {}
+        self._failures: dict[str, int] = {}
+        self._active: dict[str, Attempt] = {}
+        self._steps: dict[JobHandle, str] = {}
+        # The active steps whose jobs have ended, in the order in which that was seen.
+        self._ended: dict[str, None] = {}
+        # The active steps of which the submission's answer, or a stop, is still to be had.
+        self._unanswered: dict[str, None] = {}
+        self._to_stop: dict[str, None] = {}
+        # The steps that are tried again, with the time at which that is due.
+        self._due: dict[str, float] = {}
+        self._causes: dict[str, str] = {}
+        self._stop = StopRequest.NONE
+        self._asked_for_stop = float("-inf")
+        self._looked = float("-inf")
+        # What the platform has reported; written by its threads.
+        self._changed: set[JobHandle] = set()
+        self._all_changed = True
+        self._lock = threading.Lock()
+        self._interrupted = False
+
+    def run(self) -> bool:
+        """Takes the run to its end.
+
+        Returns:
+            Whether it has not failed. ZenML knows of successes and stops.
+        """
+        failures = 0
+        with ExitStack() as watch:
+            while True:
+                try:
+                    self._open(watch)
+                    if self._advance():
+                        return not self._causes or self._stop is not StopRequest.NONE
+                except self._transient as error:
+                    logger.warning("The run is delayed, since there was no answer: %s", error)
+                    pause = backoff(failures)
+                    failures += 1
+                else:
+                    pause = self._pause()
+                    failures = 0
+                self._clock.wait(pause)
+
+    def interrupt(self) -> None:
+        """Asks for a forced stop, from any thread of this process."""
+        self._interrupted = True
+        self._clock.wake()
+
+    def abandon(self) -> None:
+        """Stops the jobs in progress, as far as that is possible, after `run` has raised."""
+        for handle in self._steps:
+            with suppress(Exception):
+                self._platform.stop(handle)
+
+    def _note(self, handle: JobHandle | None) -> None:
+        """Notes that a job may have changed, or that several may have."""
+        with self._lock:
+            if handle is None:
+                self._all_changed = True
+            else:
+                self._changed.add(handle)
+        self._clock.wake()
+
+    def _open(self, watch: ExitStack) -> None:
+        if isinstance(self._platform, Watches) and not self._watched:
+            watch.enter_context(self._platform.watch(self._plan.run, self._note))
+            self._watched = True
+        if not self._recovered:
+            self._recover()
+            self._recovered = True
+            self._recovered_at = self._clock.now()
+
+    def _recover(self) -> None:
+        """Finds out how far a controller has come that was killed."""
+        jobs = self._find_latest()
+        records = self._store.step_records()
+        # In the order of the DAG, since a step is ready when those above it are done.
+        while begun := [n for n in self._dag.ready() if n in jobs or n in records]:
+            for name in begun:
+                self._dag.started(name)
+                record = records.get(name, StepRecord())
+                if record.succeeded:
+                    self._dag.succeeded(name)
+                    continue
+                number, handle = jobs.get(name, (0, None))
+                if number < record.attempts:  # Each attempt had a job: there is a later one.
+                    number, handle = record.attempts, None
+                self._attempts[name] = number
+                self._failures[name] = max(0, record.attempts - 1)
+                now = self._clock.now()
+                patience = self._platform.unknown_seconds
+                attempt = Attempt(
+                    number, self._failures[name], Sighting(now, patience, seen=True), handle, now
+                )
+                attempt.is_recovered = True
+                self._active[name] = attempt
+                if handle is not None:
+                    self._steps[handle] = name
+                else:  # Its job may still be found.
+                    attempt.sighting = Sighting(now, patience)
+                    attempt.may_submit = False
+                    self._unanswered[name] = None
+
+    def _find_latest(self) -> dict[str, tuple[int, JobHandle | None]]:
+        """Returns the last job of each step that the platform knows, with its attempt's number."""
+        latest: dict[str, tuple[int, JobHandle | None]] = {}
+        for key, handle in self._platform.find(self._plan.run).items():
+            if key.step in self._plan.upstream and key.attempt > latest.get(key.step, (0, None))[0]:
+                latest[key.step] = key.attempt, handle
+        return latest
+
+    def _advance(self) -> bool:
+        """Makes one pass, and tells whether the run has ended."""
+        self._look_for_stop(STOP_POLL_SECONDS)
+        self._answer_open_submissions()
+        self._observe()
+        self._settle_ended()
+        self._stop_jobs()
+        while self._start_ready():
+            pass
+        self._stop_jobs()
+        if self._active or self._due or self._may_have_strays():
+            return False
+        if self._stop is not StopRequest.NONE:
+            self._store.end_run("The run was stopped.", failed=False)
+        elif self._causes:
+            self._store.end_run(self._describe_causes(), failed=True)
+        return True
+
+    def _may_have_strays(self) -> bool:
+        """Finds jobs of a controller before this one that the platform did not know at first.
+
+        Only of a run that ends before all its steps have run. Any other submits them again itself,
+        which finds them.
+        """
+        patience = self._platform.unknown_seconds
+        if patience <= 0 or not self._dag.skipped:
+            return False
+        now = self._clock.now()
+        if now < self._recovered_at + patience:
+            return True
+        latest = self._find_latest()
+        strays = latest.keys() & self._dag.unstarted
+        for name in strays:
+            number, handle = latest[name]
+            self._dag.started(name)
+            self._attempts[name] = number
+            attempt = Attempt(number, 0, Sighting(now, patience, seen=True), is_recovered=True)
+            attempt.to_stop = self._stop is not StopRequest.GRACEFUL
+            self._active[name] = attempt
+            if attempt.to_stop:
+                self._to_stop[name] = None
+            if handle is not None:
+                self._know(name, handle)
+        return bool(strays)
+
+    def _pause(self) -> float:
+        """Returns the seconds until something is due, whatever is reported before."""
+        now = self._clock.now()
+        due = [self._looked + self._platform.poll_seconds]
+        if len(self._active) < self._limit:
+            due += self._due.values()
+        if self._stop is not StopRequest.FORCED:
+            due.append(self._asked_for_stop + STOP_POLL_SECONDS)
+        return 0.0 if self._ended else max(0.0, min(due) - now)
+
+    # ---- Stop
+
+    def _look_for_stop(self, max_age: float) -> None:
+        """Asks ZenML whether the run is to be stopped, unless it is known from just before."""
+        if self._interrupted:
+            found = StopRequest.FORCED
+        elif self._stop is StopRequest.FORCED or self._clock.now() < self._asked_for_stop + max_age:
+            return
+        else:
+            found = self._store.stop_request()
+        self._asked_for_stop = self._clock.now()
+        if found is StopRequest.NONE or found is self._stop:
+            return
+        logger.warning("The run is being stopped: no further step is started.")
+        self._stop = found
+        self._halt()
+        if found is StopRequest.FORCED:
+            self._ask_to_stop(self._active)
+
+    def _halt(self) -> None:
+        self._dag.halt()
+        self._due.clear()
+
+    def _ask_to_stop(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._active[name].to_stop = True
+            self._to_stop[name] = None
+
+    def _stop_jobs(self) -> None:
+        for name in list(self._to_stop):
+            attempt = self._active.get(name)
+            if attempt is not None and not attempt.stopped:
+                if attempt.handle is None:  # It is stopped once it is known.
+                    continue
+                self._platform.stop(attempt.handle)
+                attempt.stopped = True
+            del self._to_stop[name]
+
+    # ---- What has become of jobs
+
+    def _observe(self) -> None:
+        """Asks the platform how jobs are: of those that have changed, or of all when it is time."""
+        now = self._clock.now()
+        with self._lock:
+            changed, everything = self._changed, self._all_changed
+            self._changed, self._all_changed = set(), False
+        everything = everything or now >= self._looked + self._platform.poll_seconds
+        handles = [*self._steps] if everything else [h for h in changed if h in self._steps]
+        if not handles:
+            if everything:
+                self._looked = now
+            return
+        try:
+            found = self._platform.describe(handles)
+        except BaseException:
+            with self._lock:
+                self._changed |= changed
+                self._all_changed = self._all_changed or everything
+            raise
+        if everything:
+            self._looked = now
+        for handle in handles:
+            self._judge(self._steps[handle], found.get(handle))
+
+    def _judge(self, name: str, status: JobStatus | None) -> None:
+        attempt = self._active[name]
+        if attempt.end is not None:
+            return
+        status = attempt.sighting.look(status, self._clock.now())
+        if status is None:
+            return
+        if status.phase.is_terminal:
+            attempt.end = attempt.verdict or status
+            self._ended[name] = None
+        elif status.hopeless and attempt.verdict is None:
+            # It is stopped, and its step fails with the reason once nothing of it is left.
+            attempt.verdict = replace(status, phase=Phase.FAILED)
+            self._to_stop[name] = None
+        elif status.reason not in ("", attempt.waits_for):
+            attempt.waits_for = status.reason
+            logger.info("%s `%s` waits: %s", self._plan.what, name, status.reason)
+
+    def _settle_ended(self) -> None:
+        for name in list(self._ended):
+            attempt = self._active[name]
+            is_over = self._settle(name, attempt)
+            del self._ended[name]
+            if attempt.handle is not None:
+                self._steps.pop(attempt.handle, None)
+            if is_over:
+                del self._active[name]
+            else:
+                self._search_later_job(name, attempt)
+
+    def _search_later_job(self, name: str, attempt: Attempt) -> None:
+        """Looks whether there is a later job of a step than the one that was found and has ended.
+
+        ZenML has the step in progress, and the controller that submitted its job was killed.
+        """
+        attempt.verdict, attempt.end, attempt.handle = attempt.end, None, None
+        self._attempts[name] = attempt.number = attempt.number + 1
+        attempt.may_submit = False
+        attempt.sighting = Sighting(self._clock.now(), self._platform.unknown_seconds)
+        self._unanswered[name] = None
+
+    def _settle(self, name: str, attempt: Attempt) -> bool:
+        """Decides what the end of a job means for its step, and tells ZenML if it does not know.
+
+        Whether a step has succeeded is ZenML's word; whether its job lives is the platform's.
+
+        Returns:
+            Whether that is decided. If not, the step may have a later job.
+        """
+        end = attempt.end
+        assert end is not None
+        record = self._store.step_record(name)
+        if record.succeeded:
+            logger.info("%s `%s` has finished.", self._plan.what, name)
+            self._dag.succeeded(name)
+            return True
+        if (
+            record.is_open
+            and attempt.is_recovered
+            and attempt.may_submit
+            and self._platform.unknown_seconds > 0
+        ):
+            return False
+        stopped = attempt.to_stop or self._stop is not StopRequest.NONE
+        begun = record.attempts > attempt.begun_before
+        cause = describe_end(end)
+        if end.preempted and not begun and not stopped:
+            # The step has lost nothing, and ZenML does not know of this attempt.
+            logger.warning("%s `%s` is submitted again: %s", self._plan.what, name, cause)
+            self._due[name] = self._clock.now()
+            return True
+        if not stopped and attempt.handle is not None:
+            cause = with_last_lines(self._platform, attempt.handle, cause)
+        if begun or not record.attempts:
+            cause = self._store.end_step(name, cause, stopped=stopped)
+        if stopped:
+            return True
+        # ZenML counts the attempts that have begun, also those of a controller before this one.
+        self._failures[name] = record.attempts if begun else self._failures.get(name, 0) + 1
+        delay = retry_delay(self._plan.retries.get(name), self._failures[name])
+        if delay is not None and not self._dag.halted:
+            logger.warning("%s `%s` failed and is tried again: %s", self._plan.what, name, cause)
+            self._due[name] = self._clock.now() + delay
+            return True
+        logger.error("%s `%s` failed: %s", self._plan.what, name, cause)
+        self._causes[name] = cause
+        self._dag.failed(name)
+        if self._plan.mode is not ExecutionMode.CONTINUE_ON_FAILURE:
+            self._halt()
+        if self._plan.mode is ExecutionMode.FAIL_FAST:
+            self._ask_to_stop(n for n, other in self._active.items() if other.end is None)
+        return True
+
+    def _describe_causes(self) -> str:
+        causes = "; ".join(f"`{name}` failed: {why}" for name, why in self._causes.items())
+        if self._dag.skipped:
+            causes += f"; not run: {', '.join(self._dag.skipped)}"
+        return causes
+
+    # ---- Starting jobs
+
+    def _start_ready(self) -> bool:
+        """Starts what may start, and returns whether that has made other steps ready."""
+        now = self._clock.now()
+        again = [name for name, due in self._due.items() if due <= now]
+        room = self._limit - len(self._active)
+        if room <= 0 or not (again or self._dag.has_ready):
+            return False
+        self._look_for_stop(FRESH_SECONDS)
+        if self._stop is not StopRequest.NONE:
+            return False
+        for name in again[:room]:
+            self._begin(name)
+        cached = False
+        for name in self._dag.ready(max(0, self._limit - len(self._active))):
+            if self._store.reuse_cached(name):
+                logger.info("%s `%s` is cached.", self._plan.what, name)
+                self._dag.started(name)
+                self._dag.succeeded(name)
+                cached = True
+            else:
+                self._begin(name)
+        return cached
+
+    def _begin(self, name: str) -> None:
+        """Begins an attempt. What is submitted stays noted, whether or not there is an answer."""
+        if name not in self._due:
+            self._dag.started(name)
+        self._due.pop(name, None)
+        number = self._attempts[name] = self._attempts.get(name, 0) + 1
+        now = self._clock.now()
+        sighting = Sighting(now, self._platform.unknown_seconds)
+        self._active[name] = Attempt(number, self._failures.get(name, 0), sighting)
+        self._unanswered[name] = None
+        self._submit(name)
+
+    def _submit(self, name: str) -> None:
+        attempt = self._active[name]
+        attempt.asked_at = self._clock.now()
+        try:
+            handle = self._platform.submit(self._job_of(name, attempt.number))
+        except JobRefused as error:
+            attempt.end = JobStatus(Phase.FAILED, f"the platform refuses its job: {error}")
+            self._ended[name] = None
+        else:
+            self._know(name, handle)
+        del self._unanswered[name]
+
+    def _know(self, name: str, handle: JobHandle) -> None:
+        attempt = self._active[name]
+        attempt.handle = handle
+        attempt.sighting = Sighting(self._clock.now(), self._platform.unknown_seconds)
+        self._steps[handle] = name
+        if self._watched:  # What it has reported of a job that was not known yet was not heard.
+            self._note(handle)
+        logger.info("%s `%s` is submitted: %s", self._plan.what, name, handle)
+
+    def _answer_open_submissions(self) -> None:
+        """Finds out what became of submissions that were not answered.
+
+        They are repeated, which starts nothing twice. If nothing may start any more, the platform
+        is asked instead, for long enough that a request on its way has arrived.
+        """
+        for name in list(self._unanswered):
+            attempt = self._active[name]
+            if attempt.may_submit and not self._dag.halted:
+                self._submit(name)
+                continue
+            number, handle = self._find_latest().get(name, (0, None))
+            now = self._clock.now()
+            if handle is not None and number >= attempt.number:
+                self._attempts[name] = attempt.number = number
+                attempt.verdict, attempt.may_submit = None, True
+                self._know(name, handle)
+            elif not attempt.may_submit:
+                lost = attempt.sighting.look(None, now)
+                if lost is None:
+                    continue
+                attempt.end = attempt.verdict or lost
+                self._ended[name] = None
+            elif now - attempt.asked_at <= IN_FLIGHT_SECONDS:
+                continue
+            else:
+                del self._active[name]
+                self._to_stop.pop(name, None)
+            del self._unanswered[name]

@@ -1,0 +1,124 @@
+# ENGINE: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""What runs in a job's process: ZenML's own entrypoints, and what we add to them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from zenml.client import Client
+from zenml.entrypoints.base_entrypoint_configuration import (
+    ENTRYPOINT_CONFIG_SOURCE_OPTION,
+    BaseEntrypointConfiguration,
+)
+from zenml.entrypoints.step_entrypoint_configuration import StepEntrypointConfiguration
+from zenml.pipelines.dynamic.entrypoint_configuration import (
+    RUN_ID_OPTION,
+    DynamicPipelineEntrypointConfiguration,
+)
+from zenml.step_operators.step_operator_entrypoint_configuration import (
+    StepOperatorEntrypointConfiguration,
+)
+from zenml.utils import source_utils
+
+if TYPE_CHECKING:
+    from .orchestrator import JobOrchestrator
+
+SOURCE_ROOT_OPTION = "source_root"
+
+
+class EngineEntrypoint(BaseEntrypointConfiguration):
+    """An entrypoint of the engine, which an installed package has."""
+
+    @classmethod
+    def get_entrypoint_arguments(cls, **kwargs: Any) -> list[str]:
+        """Names the class as it is imported.
+
+        ZenML would name it from the source root, which may be a folder above the package.
+        """
+        arguments = super().get_entrypoint_arguments(**kwargs)
+        place = arguments.index(f"--{ENTRYPOINT_CONFIG_SOURCE_OPTION}") + 1
+        return [*arguments[:place], f"{cls.__module__}.{cls.__name__}", *arguments[place + 1 :]]
+
+
+class SharedCode(EngineEntrypoint):
+    """An entrypoint that finds the user's modules where the client found them.
+
+    In a container ZenML changes to `/app` and downloads the code. Here the code is where it was
+    when the run was submitted, and the user's working directory is the right one.
+    """
+
+    @classmethod
+    def get_entrypoint_options(cls) -> dict[str, bool]:
+        """Adds the source root to ZenML's own options."""
+        return super().get_entrypoint_options() | {SOURCE_ROOT_OPTION: True}
+
+    @classmethod
+    def get_entrypoint_arguments(cls, **kwargs: Any) -> list[str]:
+        """Adds the client's source root to ZenML's own arguments."""
+        arguments = super().get_entrypoint_arguments(**kwargs)
+        return [*arguments, f"--{SOURCE_ROOT_OPTION}", source_utils.get_source_root()]
+
+    def prepare_code_environment(self) -> None:
+        """Makes the user's modules importable under the names the snapshot has for them."""
+        source_root = self.entrypoint_args[SOURCE_ROOT_OPTION]
+        source_utils.set_custom_source_root(source_root)
+        if source_root not in sys.path:
+            sys.path.insert(0, source_root)
+
+
+class SharedStep(SharedCode, StepEntrypointConfiguration):
+    """Runs a step of a static pipeline."""
+
+
+class SharedIsolatedStep(SharedCode, StepOperatorEntrypointConfiguration):
+    """Runs a step of a dynamic pipeline in a job of its own."""
+
+
+class SharedFunction(SharedCode, DynamicPipelineEntrypointConfiguration):
+    """Runs a dynamic pipeline: its function, and the steps that need no job."""
+
+
+class ContainerFunction(EngineEntrypoint, DynamicPipelineEntrypointConfiguration):
+    """Runs a dynamic pipeline in a job of its own, and claims its run first.
+
+    ZenML does not publish metadata for dynamic runs, and a scheduled run exists only from here on:
+    without this, the run's job could not be found again, nor stopped.
+    """
+
+    def run(self) -> None:
+        """Claims the run, and runs the pipeline."""
+        orchestrator = cast("JobOrchestrator", Client().active_stack.orchestrator)
+        run = orchestrator.claim_from_job(self.snapshot, self.entrypoint_args.get(RUN_ID_OPTION))
+        self.entrypoint_args[RUN_ID_OPTION] = str(run.id)
+        super().run()
+
+
+class Entrypoints(NamedTuple):
+    """How the processes of jobs are started.
+
+    Attributes:
+        command: What comes before the arguments that the classes give.
+        step: Runs a step of a static pipeline.
+        isolated_step: Runs a step of a dynamic pipeline.
+        function: Runs a dynamic pipeline.
+    """
+
+    command: tuple[str, ...]
+    step: type[StepEntrypointConfiguration]
+    isolated_step: type[StepOperatorEntrypointConfiguration]
+    function: type[DynamicPipelineEntrypointConfiguration]
+
+
+SHARED_CODE = Entrypoints(
+    (sys.executable, "-m", "zenml.entrypoints.entrypoint"),
+    SharedStep,
+    SharedIsolatedStep,
+    SharedFunction,
+)
+IN_CONTAINER = Entrypoints(
+    ("python", "-m", f"{__package__}.entrypoint"),
+    StepEntrypointConfiguration,
+    StepOperatorEntrypointConfiguration,
+    ContainerFunction,
+)

@@ -1,0 +1,210 @@
+# ENGINE: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""An informer: what a platform has at the moment, kept up to date by listing and then watching.
+
+To look something up costs no request. How it works, by the example of Kubernetes:
+https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from zenml.logger import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+logger = get_logger(__name__)
+
+Item = TypeVar("Item")
+
+# How long to wait before a watch is opened again, in seconds: at first, and at most.
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+
+# A watch that ends sooner than this, in seconds, and without an event, counts as a failure: a
+# server that ends each watch at once is not asked all the time.
+HEALTHY_SECONDS = 5.0
+
+# How long `close` waits for the thread, in seconds. In the middle of a request it ends later.
+CLOSE_SECONDS = 2.0
+
+
+class ExpiredVersionError(Exception):
+    """The platform has forgotten the version to watch from. The informer then lists again."""
+
+
+class NotSyncedError(TimeoutError):
+    """The platform did not tell in time what is there. It is worth another try."""
+
+
+class EventKind(Enum):
+    """What a watch tells."""
+
+    CHANGED = "changed"  # an item was added or modified
+    DELETED = "deleted"
+    BOOKMARK = "bookmark"  # no item has changed; the version is newer
+
+
+@dataclass(frozen=True)
+class Event(Generic[Item]):
+    """One event of a watch.
+
+    Attributes:
+        kind: What has happened.
+        name: The item's name; empty for a bookmark.
+        item: The item, as it is now or was last; None for a bookmark.
+        version: The version from which a later watch continues.
+    """
+
+    kind: EventKind
+    name: str
+    item: Item | None
+    version: str
+
+
+class Source(Protocol[Item]):
+    """Lists and watches the items of one kind."""
+
+    def list(self) -> tuple[Mapping[str, Item], str]:
+        """Returns all items by their names, and the version from which to watch."""
+
+    def watch(self, version: str) -> Iterator[Event[Item]]:
+        """Yields each change after a version. It may end at any time, and is then opened again.
+
+        Raises:
+            ExpiredVersionError: If the platform does not know the version any more.
+        """
+
+    def interrupt(self) -> None:
+        """Ends the watch in progress, if there is one. It is called from another thread."""
+
+
+class Informer(Generic[Item]):
+    """Knows the items of a source. A thread keeps it up to date from `start` to `close`."""
+
+    def __init__(
+        self,
+        source: Source[Item],
+        changed: Callable[[str | None], None],
+        *,
+        transient: tuple[type[Exception], ...],
+        keep_deleted: bool = False,
+        name: str = "informer",
+    ) -> None:
+        """Prepares to watch; asks nobody.
+
+        Args:
+            source: Lists and watches.
+            changed: Is called in the informer's thread with the name of an item that has changed,
+                or with None when several may have. It returns at once.
+            transient: The errors of the source after which it is asked again. Any other is final,
+                unless the source has answered before: what was allowed once will be so again.
+            keep_deleted: Whether items stay known, as they were last, when they are deleted.
+            name: The name of the thread.
+        """
+        self._source = source
+        self._changed = changed
+        self._transient = transient
+        self._keep_deleted = keep_deleted
+        self._items: dict[str, Item] = {}
+        self._seen: set[str] = set()
+        self._known = threading.Event()  # or it has failed for good
+        self._closed = threading.Event()
+        self._final: Exception | None = None
+        self._trouble: Exception | None = None
+        self._thread = threading.Thread(target=self._follow, name=name, daemon=True)
+
+    def start(self, seconds: float) -> None:
+        """Begins to watch, and waits until all that is there is known.
+
+        Args:
+            seconds: How long to wait.
+
+        Raises:
+            NotSyncedError: If it takes longer. The informer is closed then.
+            Exception: The error of the source, if it is final.
+        """
+        self._thread.start()
+        if not self._known.wait(seconds):
+            self.close()
+            raise NotSyncedError(
+                f"There was no answer within {seconds:g} seconds."
+                + (f" The last error: {self._trouble}" if self._trouble else "")
+            )
+        if self._final is not None:
+            raise self._final
+
+    def close(self) -> None:
+        """Ends the watching, and the thread."""
+        self._closed.set()
+        end = time.monotonic() + CLOSE_SECONDS
+        # Again and again: the thread may be just about to open another watch.
+        while self._thread.is_alive() and time.monotonic() < end:
+            self._source.interrupt()
+            self._thread.join(0.05)
+
+    def get(self, name: str) -> Item | None:
+        """Returns an item; None if it is not known."""
+        return self._items.get(name)
+
+    def items(self) -> list[Item]:
+        """Returns all items that are known."""
+        return list(self._items.values())
+
+    def is_gone(self, name: str) -> bool:
+        """Tells whether an item was there and is not any more."""
+        # In this order: an item that is just being added is put there before it counts as seen.
+        return name in self._seen and name not in self._items
+
+    def _follow(self) -> None:
+        version: str | None = None
+        pause = FIRST_PAUSE
+        while not self._closed.is_set():
+            opened = time.monotonic()
+            try:
+                if version is None:
+                    version = self._list()
+                    self._known.set()
+                for event in self._source.watch(version):
+                    version = event.version
+                    pause = FIRST_PAUSE
+                    self._take(event)
+                    if self._closed.is_set():
+                        return
+            except ExpiredVersionError:
+                version = None
+            except Exception as error:  # Whatever it is, a thread must not end without a word.
+                if not isinstance(error, self._transient) and not self._known.is_set():
+                    self._final = error
+                    self._known.set()
+                    return
+                self._trouble = error
+                if not self._closed.is_set():
+                    logger.warning("It will be watched again soon: %s", error)
+            if time.monotonic() - opened > HEALTHY_SECONDS:
+                pause = FIRST_PAUSE
+            self._closed.wait(pause * random.uniform(0.5, 1.5))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _list(self) -> str:
+        present, version = self._source.list()
+        self._items = {**self._items, **present} if self._keep_deleted else dict(present)
+        self._seen |= set(present)
+        self._changed(None)
+        return version
+
+    def _take(self, event: Event[Item]) -> None:
+        if event.kind is EventKind.BOOKMARK or event.item is None:
+            return
+        if event.kind is EventKind.DELETED and not self._keep_deleted:
+            self._items.pop(event.name, None)
+        else:
+            self._items[event.name] = event.item
+        self._seen.add(event.name)
+        self._changed(event.name)

@@ -1,0 +1,187 @@
+# ENGINE: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""The isolated steps of dynamic pipelines, each a job of its own."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zenml.enums import ExecutionStatus
+
+from .clock import SystemClock, call_with_retries
+from .log_follower import with_last_lines
+from .protocols import JobKey, Phase, Watches
+from .run_store import TERMINAL, end_step_run, get_step_run
+from .sightings import Sighting, describe_end
+from .waiting import MAX_OUTAGE_SECONDS, wait_until_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from zenml.models import StepRunResponse
+
+    from .protocols import JobHandle, JobPlatform, JobSpec, JobStatus
+
+# ZenML asks again about steps with one of these. `queued` it would take for an end.
+STATUSES = {
+    Phase.PENDING: ExecutionStatus.PROVISIONING,
+    Phase.RUNNING: ExecutionStatus.RUNNING,
+    Phase.SUCCEEDED: ExecutionStatus.COMPLETED,
+    Phase.STOPPED: ExecutionStatus.STOPPED,
+}
+
+
+@dataclass
+class IsolatedStep:
+    """What this process knows of one isolated step.
+
+    Attributes:
+        handle: Its job.
+        sighting: What was seen of the job.
+        stopped: Whether it was asked to stop.
+    """
+
+    handle: JobHandle
+    sighting: Sighting
+    stopped: bool = False
+
+
+@dataclass
+class Run:
+    """The isolated steps of one run, and the watch that lasts as long as there are any."""
+
+    steps: dict[UUID, IsolatedStep] = field(default_factory=dict)
+    watch: ExitStack | None = None
+
+
+class IsolatedSteps:
+    """Submits isolated steps, and knows how they are. One object serves a whole process."""
+
+    def __init__(self, platform: Callable[[], JobPlatform]) -> None:
+        """Asks nothing yet.
+
+        Args:
+            platform: Returns the platform; asked each time, since a login may expire.
+        """
+        self._platform = platform
+        self._clock = SystemClock()
+        self._runs: dict[UUID, Run] = {}
+        self._lock = threading.Lock()
+
+    def submit(self, job: JobSpec, run: UUID, step_run: UUID) -> None:
+        """Submits a step.
+
+        Args:
+            job: Its job.
+            run: The run in ZenML.
+            step_run: The step run in ZenML.
+
+        Raises:
+            ValueError: If the platform can never run it.
+            JobRefused: If the platform refuses it.
+        """
+        platform = self._platform()
+        platform.validate(job)
+        handle = call_with_retries(
+            lambda: platform.submit(job), platform.transient, seconds=MAX_OUTAGE_SECONDS
+        )
+        with self._lock:
+            of_run = self._runs.setdefault(run, Run())
+            sighting = Sighting(self._clock.now(), platform.unknown_seconds)
+            of_run.steps[step_run] = IsolatedStep(handle, sighting)
+            if of_run.watch is None and isinstance(platform, Watches):
+                # Then it costs no request to ask how a step is.
+                watch = ExitStack()
+                try:
+                    watch.enter_context(platform.watch(str(run), lambda _: None))
+                except platform.transient:
+                    return
+                of_run.watch = watch
+
+    def status(self, step_run: StepRunResponse) -> ExecutionStatus:
+        """Tells how far a step has come. Why it failed is recorded in ZenML.
+
+        Raises:
+            Exception: What the platform raises, if it does not answer. ZenML asks again then.
+        """
+        step = self._known(step_run)
+        platform = self._platform()
+        if step is None:
+            # It has ended with the process that submitted it.
+            noted = get_step_run(step_run.id).status
+            return noted if noted.is_finished else ExecutionStatus.FAILED
+        found = platform.describe([step.handle]).get(step.handle)
+        status = step.sighting.look(found, self._clock.now())
+        if status is None:
+            return ExecutionStatus.PROVISIONING
+        if status.hopeless:
+            platform.stop(step.handle)
+            return self._failed(step_run, step, status)
+        if step.stopped and status.phase.is_terminal:
+            return ExecutionStatus.STOPPED
+        if status.phase is Phase.FAILED:
+            return self._failed(step_run, step, status)
+        return STATUSES[status.phase]
+
+    def wait(self, step_run: StepRunResponse) -> ExecutionStatus:
+        """Waits until a step has ended, and returns how."""
+        step = self._known(step_run)
+        if step is not None:
+            wait_until_terminal(
+                self._platform,
+                str(step_run.pipeline_run_id),
+                step.handle,
+                SystemClock(),
+                lambda _: None,
+            )
+        return self.status(step_run)
+
+    def stop(self, step_run: StepRunResponse) -> None:
+        """Asks a step to end; it is killed after its grace period."""
+        if step := self._known(step_run):
+            step.stopped = True
+            platform = self._platform()
+            call_with_retries(
+                lambda: platform.stop(step.handle), platform.transient, seconds=MAX_OUTAGE_SECONDS
+            )
+
+    def forget(self, step_run: StepRunResponse) -> None:
+        """Forgets a step that has ended. What it has logged stays with the platform."""
+        with self._lock:
+            of_run = self._runs.get(step_run.pipeline_run_id)
+            if of_run is None:
+                return
+            of_run.steps.pop(step_run.id, None)
+            if of_run.steps:
+                return
+            del self._runs[step_run.pipeline_run_id]
+        if of_run.watch is not None:
+            of_run.watch.close()
+
+    def _known(self, step_run: StepRunResponse) -> IsolatedStep | None:
+        """Returns a step of this process, or one that another process has submitted."""
+        run = step_run.pipeline_run_id
+        with self._lock:
+            step = self._runs.get(run, Run()).steps.get(step_run.id)
+        if step is not None:
+            return step
+        handle = self._platform().find(str(run)).get(JobKey(str(run), str(step_run.id), 1))
+        if handle is None:
+            return None
+        step = IsolatedStep(handle, Sighting(self._clock.now(), 0.0, seen=True))
+        with self._lock:
+            return self._runs.setdefault(run, Run()).steps.setdefault(step_run.id, step)
+
+    def _failed(
+        self, step_run: StepRunResponse, step: IsolatedStep, status: JobStatus
+    ) -> ExecutionStatus:
+        latest = get_step_run(step_run.id)
+        if latest.status.is_successful:  # Whatever has become of its job afterwards.
+            return ExecutionStatus.COMPLETED
+        if latest.status not in TERMINAL:
+            cause = with_last_lines(self._platform(), step.handle, describe_end(status))
+            end_step_run(latest, cause, stopped=False)
+        return ExecutionStatus.FAILED

@@ -1,0 +1,768 @@
+# ENGINE: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""The orchestrator: ZenML's questions on one side, a platform's jobs on the other.
+
+A project's orchestrator is a subclass that says which platform, which run ID, and where the
+controller of a static pipeline lives.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from uuid import UUID
+
+from zenml.constants import METADATA_ORCHESTRATOR_RUN_ID, ORCHESTRATOR_DOCKER_IMAGE_KEY
+from zenml.enums import ExecutionMode, ExecutionStatus
+from zenml.logger import get_logger
+from zenml.orchestrators import (
+    BaseOrchestrator,
+    ContainerizedOrchestrator,
+    PipelineSubmissionError,
+    SubmissionResult,
+)
+from zenml.orchestrators.utils import get_config_environment_vars
+from zenml.stack import Stack
+from zenml.utils.env_utils import get_runtime_environment
+
+from .client_controller import ClientController
+from .clock import SystemClock, call_with_retries
+from .conclusion import WAS_STOPPED, raise_for_run
+from .controller import Controller, Plan
+from .entrypoints import IN_CONTAINER, SHARED_CODE
+from .exit_codes import RUN_FAILED
+from .isolated_steps import IsolatedSteps
+from .job_specs import CONTROLLER_STEP, JobSpecs
+from .log_follower import LogFollower
+from .process_identity import own_process, process_is_alive
+from .protocols import JobRefused, JobStatus, Phase, Schedules, Trigger
+from .run_ids import RunIdStrategy, check_length
+from .run_store import (
+    FORCE_STOP,
+    MAX_OUTAGE_SECONDS,
+    TRANSIENT,
+    ZenMLFunctionRun,
+    ZenMLRun,
+    ZenMLUnavailableError,
+    claim_run,
+    end_run,
+    get_run,
+    publish_metadata,
+)
+from .secret_env import split_secrets
+from .sightings import LOST
+from .stack_validation import stack_validator
+from .waiting import report_waiting, wait_until_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from zenml.config.base_settings import BaseSettings
+    from zenml.config.step_run_info import StepRunInfo
+    from zenml.metadata.metadata_types import MetadataType
+    from zenml.models import (
+        PipelineRunResponse,
+        PipelineSnapshotResponse,
+        ScheduleResponse,
+        ScheduleUpdate,
+        StepRunResponse,
+    )
+    from zenml.stack import StackValidator
+
+    from .protocols import JobHandle, JobPlatform, JobSpec
+
+logger = get_logger(__name__)
+
+# How long a platform may not answer while a run is submitted or stopped, in seconds.
+SUBMISSION_SECONDS = 120.0
+
+
+class JobOrchestrator(BaseOrchestrator):
+    """An orchestrator of a platform that runs jobs. What a project sets comes first.
+
+    Attributes:
+        settings_type: What pipelines and steps can set; a subclass of `JobSettings`.
+        run_id: Where the ID of a run comes from.
+        distribution: What pip calls the project.
+        controller: Where the controller of a static pipeline lives: in a job of its own, so that a
+            run outlives its client; or in the client, with which the run ends.
+        code_is_shared: Whether jobs see the client's files. If not, they run in images, and ZenML
+            brings the code.
+        controller_metadata: What the run's metadata call the job of its controller or function.
+        schedule_metadata: What a schedule's metadata call what the platform has of it.
+    """
+
+    settings_type: ClassVar[type[BaseSettings]]
+    run_id: ClassVar[RunIdStrategy]
+    distribution: ClassVar[str]
+    controller: ClassVar[Literal["client", "job"]] = "job"
+    code_is_shared: ClassVar[bool] = False
+    controller_metadata: ClassVar[str] = "controller_job"
+    schedule_metadata: ClassVar[str] = "schedule_job"
+
+    # ZenML may make several objects of one orchestrator; the jobs of a process are the same.
+    _platforms: ClassVar[dict[tuple[UUID, str], JobPlatform]] = {}
+    _isolated: ClassVar[dict[tuple[UUID, str], IsolatedSteps]] = {}
+    _lock: ClassVar[threading.RLock] = threading.RLock()
+
+    def connect(self) -> JobPlatform:
+        """Makes the platform. It is asked once in a process; no request has to be made yet."""
+        raise NotImplementedError
+
+    def stack_problem(self, stack: Stack) -> str | None:
+        """Says what is wrong with a stack, and the remedy; None if nothing is."""
+        return None
+
+    def grace_seconds(self, settings: BaseSettings) -> float:
+        """Returns how long a job may take to end when it is asked to, in seconds."""
+        return 30.0
+
+    # ---- What ZenML asks
+
+    @property
+    def settings_class(self) -> type[BaseSettings]:
+        """What pipelines and steps can set."""
+        return self.settings_type
+
+    @property
+    def supported_execution_modes(self) -> list[ExecutionMode]:
+        """All that ZenML has."""
+        return list(ExecutionMode)
+
+    @property
+    def requirements(self) -> set[str]:
+        """What the images need that ZenML builds for this stack."""
+        return super().requirements | {f"{self.distribution}=={version(self.distribution)}"}
+
+    @property
+    def validator(self) -> StackValidator:
+        """Refuses a stack that cannot work."""
+        return stack_validator(self.name, self.stack_problem, images=False)
+
+    @property
+    def platform(self) -> JobPlatform:
+        """Where the jobs run."""
+        key = self.id, self.config.model_dump_json()
+        with self._lock:
+            if key not in self._platforms:
+                self._platforms[key] = self.connect()
+            return self._platforms[key]
+
+    @property
+    def isolated_steps(self) -> IsolatedSteps:
+        """The isolated steps of this process."""
+        key = self.id, self.config.model_dump_json()
+        with self._lock:
+            if key not in self._isolated:
+                self._isolated[key] = IsolatedSteps(lambda: self.platform)
+            return self._isolated[key]
+
+    def get_orchestrator_run_id(self) -> str:
+        """Returns the run ID, in a process of the run.
+
+        Raises:
+            RuntimeError: If this process belongs to no run.
+        """
+        return self.run_id.read(lambda: self.platform)
+
+    def submit_pipeline(
+        self,
+        snapshot: PipelineSnapshotResponse,
+        stack: Stack,
+        base_environment: dict[str, str],
+        step_environments: dict[str, dict[str, str]],
+        placeholder_run: PipelineRunResponse | None = None,
+    ) -> SubmissionResult | None:
+        """Submits a static pipeline.
+
+        Args:
+            snapshot: The pipeline, perhaps with a schedule.
+            stack: The stack it runs on.
+            base_environment: The environment, as ZenML wants it.
+            step_environments: That of each step.
+            placeholder_run: The run that ZenML has created for it.
+
+        Returns:
+            How to wait for the run, and the metadata of a schedule.
+
+        Raises:
+            PipelineSubmissionError: If the platform refuses, or a setting, a resource or the
+                schedule is one that it cannot have. Nothing runs then.
+        """
+
+        def check(specs: JobSpecs) -> None:
+            self._validate(
+                specs.step(name, 1, step_environments[name]) for name in step_environments
+            )
+
+        if self.controller == "client":
+            return self._submit_in_client(
+                snapshot,
+                placeholder_run,
+                check,
+                lambda specs: (
+                    lambda name, attempt: specs.step(name, attempt, step_environments[name])
+                ),
+            )
+        run = str(placeholder_run.id) if placeholder_run else None
+        return self._submit_job(
+            snapshot, placeholder_run, check, lambda specs: specs.controller(run, base_environment)
+        )
+
+    def submit_dynamic_pipeline(
+        self,
+        snapshot: PipelineSnapshotResponse,
+        stack: Stack,
+        environment: dict[str, str],
+        placeholder_run: PipelineRunResponse | None = None,
+    ) -> SubmissionResult | None:
+        """Submits a dynamic pipeline: one job, in which ZenML runs its function.
+
+        Args:
+            snapshot: The pipeline, perhaps with a schedule.
+            stack: The stack it runs on.
+            environment: The environment, as ZenML wants it.
+            placeholder_run: The run that ZenML has created for it.
+
+        Returns:
+            How to wait for the run, and the metadata of a schedule.
+
+        Raises:
+            PipelineSubmissionError: If the platform refuses, or a setting, a resource or the
+                schedule is one that it cannot have. Nothing runs then.
+        """
+        run = str(placeholder_run.id) if placeholder_run else None
+
+        def check(specs: JobSpecs) -> None:
+            # The steps that the pipeline names ahead; others are looked at when they are submitted.
+            named = (specs.step(name, 1, environment) for name in snapshot.step_configurations)
+            self._validate([specs.function(run, environment), *named])
+
+        if self.controller == "client":
+            return self._submit_in_client(
+                snapshot,
+                placeholder_run,
+                check,
+                lambda specs: lambda _, __: specs.function(specs.run, environment),
+            )
+        return self._submit_job(
+            snapshot, placeholder_run, check, lambda specs: specs.function(run, environment)
+        )
+
+    def submit_isolated_step(self, step_run_info: StepRunInfo, environment: dict[str, str]) -> None:
+        """Starts a step of a dynamic pipeline in a job of its own.
+
+        Args:
+            step_run_info: The step.
+            environment: The environment, as ZenML wants it.
+
+        Raises:
+            ValueError: If the platform can never run it.
+            RuntimeError: If the platform refuses it, or this process belongs to no run.
+        """
+        specs = self._specs_in_job(
+            step_run_info.snapshot,
+            str(step_run_info.run_id),
+            step_run_info.run_name,
+            self.get_orchestrator_run_id(),
+        )
+        image = (
+            None
+            if self.code_is_shared
+            else step_run_info.get_image(key=ORCHESTRATOR_DOCKER_IMAGE_KEY)
+        )
+        job = specs.isolated_step(step_run_info, image, environment)
+        try:
+            self.isolated_steps.submit(job, step_run_info.run_id, step_run_info.step_run_id)
+        except JobRefused as error:
+            raise RuntimeError(
+                f"Step `{job.name}` cannot run: the platform refuses its job: {error}"
+            ) from error
+
+    def get_isolated_step_status(self, step_run: StepRunResponse) -> ExecutionStatus:
+        """Tells how far an isolated step has come. An error lets ZenML ask again."""
+        return self.isolated_steps.status(step_run)
+
+    def wait_for_isolated_step(self, step_run: StepRunResponse) -> ExecutionStatus:
+        """Waits until an isolated step has ended, and returns how."""
+        return self.isolated_steps.wait(step_run)
+
+    def stop_isolated_step(self, step_run: StepRunResponse) -> None:
+        """Asks an isolated step to end; it is killed after its grace period."""
+        self.isolated_steps.stop(step_run)
+
+    def cleanup_isolated_step(self, step_run: StepRunResponse) -> None:
+        """Forgets an isolated step that has ended."""
+        self.isolated_steps.forget(step_run)
+
+    def get_pipeline_run_metadata(self, run_id: UUID) -> dict[str, MetadataType]:
+        """Returns what a person needs to find the run: its run ID."""
+        return {METADATA_ORCHESTRATOR_RUN_ID: self.get_orchestrator_run_id()}
+
+    def fetch_status(
+        self, run: PipelineRunResponse, include_steps: bool = False
+    ) -> tuple[ExecutionStatus | None, dict[str, ExecutionStatus] | None]:
+        """Tells how a run is.
+
+        Args:
+            run: The run.
+            include_steps: Whether to tell it of the steps as well.
+
+        Returns:
+            The status of the run and those of its steps. What ZenML knows to have ended has ended;
+            of what is still open there, the jobs decide. Nothing, if the run's own job is not
+            known, or if it is not for this machine to say.
+        """
+        status = run.status
+        if not status.is_finished and status is not ExecutionStatus.PAUSED:
+            own = self._own_job_status(run)
+            if own is None:
+                return None, None
+            if own.phase.is_terminal:
+                run = get_run(run.id)  # It may have reported its end just before.
+                status = run.status
+                if not status.is_finished and status is not ExecutionStatus.PAUSED:
+                    stopped = status is ExecutionStatus.STOPPING or own.phase is Phase.STOPPED
+                    status = ExecutionStatus.STOPPED if stopped else ExecutionStatus.FAILED
+        if not include_steps:
+            return status, None
+        steps = {name: step.status for name, step in run.steps.items()}
+        still_open = {name for name, known in steps.items() if not known.is_finished}
+        if still_open and not status.is_finished and self.controller == "job":
+            for name, job in self._jobs_of_steps(run).items():
+                if name in still_open and job.phase is Phase.FAILED:
+                    steps[name] = ExecutionStatus.FAILED
+        if status.is_finished:
+            lost = ExecutionStatus.FAILED if status.is_failed else ExecutionStatus.STOPPED
+            steps |= dict.fromkeys(still_open, lost)
+        return status, steps
+
+    def _stop_run(self, run: PipelineRunResponse, graceful: bool = False) -> None:
+        """Stops a run, from any process that has this package.
+
+        No further step starts once ZenML has the run as `stopping`.
+
+        Args:
+            run: The run, which has the status `stopping`.
+            graceful: Whether jobs in progress may finish.
+
+        Raises:
+            RuntimeError: If the run's own job is not known, so that nothing can be stopped.
+        """
+        if self.controller == "client":
+            if not graceful:
+                publish_metadata(run.id, self.id, {FORCE_STOP: True})
+            own = self._own_job_status(run)
+            if own is not None and own.phase.is_terminal:
+                end_run(run.id, "Stopped after its controller was gone.", failed=False)
+            return
+        own = self._own_job_status(run)
+        if own is not None and graceful and not own.phase.is_terminal:
+            return
+        self._stop_jobs(run)
+        end_run(run.id, WAS_STOPPED, failed=False)
+
+    def update_schedule(self, schedule: ScheduleResponse, update: ScheduleUpdate) -> None:
+        """Changes a schedule's cron expression, pauses it, or lets it go on.
+
+        Raises:
+            RuntimeError: If the platform does not know it, or refuses the change.
+        """
+        try:
+            self._schedules().update_schedule(
+                self._schedule_handle(schedule), cron=update.cron_expression, active=update.active
+            )
+        except JobRefused as error:
+            message = f"The schedule `{schedule.name}` was not updated: {error}"
+            raise RuntimeError(message) from error
+
+    def delete_schedule(self, schedule: ScheduleResponse) -> None:
+        """Deletes a schedule and its jobs, also those in progress.
+
+        They could not go on: ZenML's token for them ends with the schedule.
+        """
+        if schedule.run_metadata.get(self.schedule_metadata) is None:
+            logger.warning("The platform knows no schedule `%s`.", schedule.name)
+        else:
+            self._schedules().delete_schedule(self._schedule_handle(schedule))
+
+    # ---- What jobs of the engine ask
+
+    def claim_from_job(
+        self, snapshot: PipelineSnapshotResponse, run_argument: str | None
+    ) -> PipelineRunResponse:
+        """Gives the run of this job its ID, and lets it be found again.
+
+        Args:
+            snapshot: What is executed.
+            run_argument: The ID of the run in ZenML that the client has submitted; None for a
+                schedule, whose run is created here, once.
+        """
+        submitted = get_run(UUID(run_argument)) if run_argument else None
+        run = call_with_retries(
+            lambda: claim_run(snapshot, submitted, self.get_orchestrator_run_id()),
+            TRANSIENT,
+            seconds=MAX_OUTAGE_SECONDS,
+        )
+        job = self.platform.current_job()
+        known = run.run_metadata.get(self.controller_metadata)
+        if job is not None and known != job:
+            self._publish(run, job)
+        return run
+
+    def controller_of(
+        self, snapshot: PipelineSnapshotResponse, run: PipelineRunResponse
+    ) -> Controller:
+        """Makes the controller of a static pipeline, in a job of its own."""
+        assert run.orchestrator_run_id is not None
+        specs = self._specs_in_job(snapshot, str(run.id), run.name, run.orchestrator_run_id)
+        configuration, _ = get_config_environment_vars()
+        own = {**configuration, **split_secrets(os.environ)[1]}
+        assert snapshot.stack is not None
+        stack = Stack.from_model(snapshot.stack)
+
+        def job_of(name: str, attempt: int) -> JobSpec:
+            config = snapshot.step_configurations[name].config
+            environment = get_runtime_environment(config=config, stack=stack)
+            return specs.step(name, attempt, {**own, **environment})
+
+        store = ZenMLRun(snapshot, run, use_cache=not self.config.supports_client_side_caching)
+        return Controller(
+            plan_of(snapshot, run, self._setting(snapshot, "max_parallelism")),
+            self.platform,
+            store,
+            SystemClock(),
+            job_of,
+        )
+
+    # ---- Submission
+
+    def _submit_in_client(
+        self,
+        snapshot: PipelineSnapshotResponse,
+        run: PipelineRunResponse | None,
+        check: Callable[[JobSpecs], None],
+        job_maker: Callable[[JobSpecs], Callable[[str, int], JobSpec]],
+    ) -> SubmissionResult:
+        """Starts a controller in this process.
+
+        Args:
+            snapshot: What is executed.
+            run: The run that ZenML has created for it.
+            check: Looks at all jobs, before any is submitted.
+            job_maker: Returns what makes the jobs.
+        """
+        with submission():
+            if snapshot.schedule:
+                raise ValueError(
+                    "This orchestrator runs pipelines at once and has no schedules: its run ID is "
+                    "made at submission, and would repeat at each firing. Remove the schedule, and "
+                    "let cron, say, call the pipeline."
+                )
+            run_id = self._known_run_id(run) or ""
+            name = str(run.id if run else snapshot.id)
+            check(self._specs(snapshot, name, "", check_length(run_id)))
+            run = call_with_retries(
+                lambda: claim_run(snapshot, run, run_id), TRANSIENT, seconds=MAX_OUTAGE_SECONDS
+            )
+            publish_metadata(
+                run.id, self.id, {METADATA_ORCHESTRATOR_RUN_ID: run_id, **own_process()}
+            )
+        specs = self._specs(snapshot, str(run.id), run.name, run_id)
+        specs = replace(specs, generation=self._generation(run))
+        store = (ZenMLFunctionRun if snapshot.is_dynamic else ZenMLRun)(snapshot, run)
+        plan = plan_of(snapshot, run, self._setting(snapshot, "max_parallelism"))
+        controller = ClientController(
+            Controller(plan, self.platform, store, SystemClock(), job_maker(specs)), run
+        )
+        controller.start()
+        synchronous = self._setting(snapshot, "synchronous")
+        return SubmissionResult(wait_for_completion=controller.wait if synchronous else None)
+
+    def _submit_job(
+        self,
+        snapshot: PipelineSnapshotResponse,
+        run: PipelineRunResponse | None,
+        check: Callable[[JobSpecs], None],
+        own_job: Callable[[JobSpecs], JobSpec],
+    ) -> SubmissionResult:
+        """Submits the run's own job, or a schedule of it.
+
+        Args:
+            snapshot: What is executed.
+            run: The run that ZenML has created for it; None for a schedule.
+            check: Looks at all jobs, before any is submitted.
+            own_job: Makes the run's own job.
+        """
+        platform = self.platform
+        with submission(*platform.transient):
+            scheduled = snapshot.schedule if run is None else None
+            run_id = self._known_run_id(run) if scheduled is None else None
+            name = str(run.id if run else snapshot.id)
+            specs = self._specs(snapshot, name, run.name if run else "", run_id)
+            specs = replace(specs, generation=self._generation(run))
+            check(specs)
+            job = own_job(specs)
+            platform.validate(job)
+            if scheduled is not None:
+                handle = self._schedules().create_schedule(trigger_of(scheduled), job)
+                return SubmissionResult(metadata={self.schedule_metadata: handle})
+            assert run is not None, "a run without a schedule has a placeholder"
+            if run_id is not None:
+                # Before any job runs, so that no other execution can take this run for its own.
+                run = claim_run(snapshot, run, check_length(run_id))
+            handle = call_with_retries(
+                lambda: platform.submit(job), platform.transient, seconds=SUBMISSION_SECONDS
+            )
+            try:
+                if run_id is None:
+                    run_id = check_length(self.run_id.of_job(platform, handle))
+                    run = claim_run(snapshot, run, run_id)
+                self._publish(run, handle)
+            except BaseException:
+                platform.stop(handle)
+                raise
+        if not self._setting(snapshot, "synchronous"):
+            return SubmissionResult()
+        found = run
+        return SubmissionResult(wait_for_completion=lambda: self._wait(found, handle))
+
+    def _wait(self, run: PipelineRunResponse, handle: JobHandle) -> None:
+        """Waits for the end of a run, and shows the log of its own job meanwhile.
+
+        Raises:
+            RuntimeError: If the run failed; the message names the steps and the causes.
+            RunStoppedException: If it was stopped.
+        """
+        log = LogFollower(lambda: self.platform, handle)
+        report = report_waiting("The run's own job")
+
+        def observe(status: JobStatus) -> None:
+            report(status)
+            if status.phase is not Phase.PENDING:
+                log.start()
+
+        end = wait_until_terminal(
+            lambda: self.platform, str(run.id), handle, SystemClock(), observe
+        )
+        log.finish()
+        if end.phase is not Phase.SUCCEEDED and end.exit_code != RUN_FAILED:
+            self._stop_jobs(run)  # Nobody else would end what it has left.
+        raise_for_run(run.id, end, lambda: self._jobs_of_steps(run))
+
+    def _known_run_id(self, run: PipelineRunResponse | None) -> str | None:
+        """Returns the ID of an execution, if it is known before anything is submitted."""
+        if run is not None and run.orchestrator_run_id:  # It is resumed.
+            return run.orchestrator_run_id
+        return self.run_id.new(run)
+
+    def _generation(self, run: PipelineRunResponse | None) -> int:
+        """Counts the run's own jobs: one that is resumed gets another."""
+        if run is None or not run.orchestrator_run_id:
+            return 1
+        known = self.platform.find(str(run.id))
+        return 1 + sum(key.step == CONTROLLER_STEP for key in known)
+
+    def _specs(
+        self, snapshot: PipelineSnapshotResponse, run: str, run_name: str, run_id: str | None
+    ) -> JobSpecs:
+        """Makes what makes the jobs of a run."""
+        return JobSpecs(
+            snapshot=snapshot,
+            run=run,
+            run_name=run_name,
+            entrypoints=SHARED_CODE if self.code_is_shared else IN_CONTAINER,
+            settings_for=self.get_settings,
+            image_for=lambda step: self._image_of(snapshot, step),
+            grace_seconds=self.grace_seconds,
+            run_id={} if run_id is None else {self.run_id.variable: run_id},
+            directory=str(Path.cwd()) if self.code_is_shared else None,
+        )
+
+    def _specs_in_job(
+        self, snapshot: PipelineSnapshotResponse, run: str, run_name: str, run_id: str
+    ) -> JobSpecs:
+        """Makes the same in the run's own job, to which the others belong."""
+        specs = self._specs(snapshot, run, run_name, run_id)
+        return replace(specs, parent=self.platform.current_job())
+
+    def _image_of(self, snapshot: PipelineSnapshotResponse, step: str | None) -> str | None:
+        """Returns the image of a step, or that of the pipeline itself (None)."""
+        return None
+
+    def _validate(self, jobs: Iterable[JobSpec]) -> None:
+        """Lets the platform look at jobs.
+
+        Raises:
+            ValueError: If it can never run some of them. It names them all.
+        """
+        problems = [problem for job in jobs if (problem := self._problem_of(job))]
+        if problems:
+            raise ValueError(" ".join(problems))
+
+    def _problem_of(self, job: JobSpec) -> str | None:
+        try:
+            self.platform.validate(job)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def _publish(self, run: PipelineRunResponse, handle: JobHandle) -> None:
+        """Lets a run be found again, on the platform and in ZenML."""
+        assert run.orchestrator_run_id is not None
+        metadata: dict[str, MetadataType] = {
+            METADATA_ORCHESTRATOR_RUN_ID: run.orchestrator_run_id,
+            self.controller_metadata: handle,
+        }
+        publish_metadata(run.id, self.id, metadata)
+
+    def _setting(self, snapshot: PipelineSnapshotResponse, name: str) -> Any:
+        return getattr(self.get_settings(snapshot), name)
+
+    # ---- Runs in progress
+
+    def _own_job_status(self, run: PipelineRunResponse) -> JobStatus | None:
+        """Tells how the job of a run's controller or function is; None if it cannot be known."""
+        if self.controller == "client":
+            alive = process_is_alive(run.run_metadata)
+            if alive is None:
+                return None
+            return JobStatus(Phase.RUNNING) if alive else JobStatus(Phase.FAILED, LOST)
+        handle = run.run_metadata.get(self.controller_metadata)
+        if handle is None:
+            return None
+        found = self.platform.describe([str(handle)]).get(str(handle))
+        if found is None and run.status is ExecutionStatus.PROVISIONING:
+            return None  # The platform may not know it yet.
+        return found or JobStatus(Phase.FAILED, LOST)
+
+    def _jobs_of_steps(self, run: PipelineRunResponse) -> dict[str, JobStatus]:
+        """Tells how the last job of each step is, as far as the platform knows it."""
+        latest: dict[str, tuple[int, JobHandle]] = {}
+        for key, handle in self.platform.find(str(run.id)).items():
+            if key.attempt > latest.get(key.step, (0, ""))[0]:
+                latest[key.step] = key.attempt, handle
+        found = self.platform.describe([handle for _, handle in latest.values()])
+        # The key of an isolated step has the ID of its step run.
+        names = {str(step.id): name for name, step in run.steps.items()}
+        return {
+            names.get(step, step): found[handle]
+            for step, (_, handle) in latest.items()
+            if handle in found
+        }
+
+    def _stop_jobs(self, run: PipelineRunResponse) -> None:
+        """Stops the run's own job and all others of the run."""
+        platform = self.platform
+        handles = list(platform.find(str(run.id)).values())
+        own = run.run_metadata.get(self.controller_metadata)
+        if own is not None:
+            # First, so that it submits nothing more.
+            handles = [str(own), *(handle for handle in handles if handle != own)]
+        for handle in handles:
+            call_with_retries(
+                lambda handle=handle: platform.stop(handle),  # type: ignore[misc]
+                platform.transient,
+                seconds=SUBMISSION_SECONDS,
+            )
+
+    def _schedules(self) -> Schedules:
+        platform = self.platform
+        if not isinstance(platform, Schedules):
+            raise ValueError(
+                "This orchestrator has no schedules. Remove the schedule, and let cron, say, call "
+                "the pipeline."
+            )
+        return platform
+
+    def _schedule_handle(self, schedule: ScheduleResponse) -> str:
+        handle = schedule.run_metadata.get(self.schedule_metadata)
+        if handle is None:
+            raise RuntimeError(
+                f"The schedule `{schedule.name}` cannot be updated: its metadata do not name what "
+                f"the platform has of it (`{self.schedule_metadata}`), so it was not made by this "
+                "orchestrator."
+            )
+        return str(handle)
+
+
+class ContainerJobOrchestrator(JobOrchestrator, ContainerizedOrchestrator):
+    """An orchestrator whose jobs run in images that ZenML builds."""
+
+    @property
+    def validator(self) -> StackValidator:
+        """Refuses a stack that cannot work."""
+        return stack_validator(self.name, self.stack_problem, images=True)
+
+    def _image_of(self, snapshot: PipelineSnapshotResponse, step: str | None) -> str | None:
+        """Returns the image of a step, or that of the pipeline itself (None)."""
+        if step is not None:
+            return self.get_image(snapshot, step_name=step)
+        try:
+            return self.get_image(snapshot)
+        except KeyError:
+            # All steps have images of their own, and each of those has this package.
+            return self.get_image(snapshot, step_name=next(iter(snapshot.step_configurations)))
+
+
+@contextmanager
+def submission(*transient: type[Exception]) -> Iterator[None]:
+    """Says in one way that nothing was submitted, and why. ZenML takes a schedule back then.
+
+    Args:
+        transient: What the platform raises when it does not answer.
+
+    Raises:
+        PipelineSubmissionError: In place of the errors that a user can understand.
+    """
+    understood: tuple[type[Exception], ...] = (
+        ValueError,
+        JobRefused,
+        ZenMLUnavailableError,
+        *transient,
+    )
+    try:
+        yield
+    except understood as error:
+        raise PipelineSubmissionError(f"Nothing was submitted. {error}") from error
+
+
+def plan_of(
+    snapshot: PipelineSnapshotResponse, run: PipelineRunResponse, max_parallelism: int | None
+) -> Plan:
+    """Says what the controller of a run has to do: all steps, or the function of a dynamic one."""
+    pipeline = snapshot.pipeline_configuration
+    steps = {} if snapshot.is_dynamic else snapshot.step_configurations
+    return Plan(
+        run=str(run.id),
+        upstream={name: step.spec.upstream_steps for name, step in steps.items()}
+        or {pipeline.name: ()},
+        retries={name: step.config.retry for name, step in steps.items()},
+        mode=pipeline.execution_mode,
+        max_parallelism=max_parallelism,
+        what="Pipeline" if snapshot.is_dynamic else "Step",
+    )
+
+
+def trigger_of(schedule: ScheduleResponse) -> Trigger:
+    """Says when a schedule fires. ZenML stores times in UTC, with or without saying so."""
+
+    def in_utc(time: datetime | None) -> datetime | None:
+        return time and time.replace(tzinfo=time.tzinfo or timezone.utc).astimezone(timezone.utc)
+
+    return Trigger(
+        name=schedule.name,
+        cron=schedule.cron_expression,
+        start=in_utc(schedule.start_time),
+        end=in_utc(schedule.end_time),
+        interval_seconds=schedule.interval_second.total_seconds()
+        if schedule.interval_second
+        else None,
+        run_once_at=in_utc(schedule.run_once_start_time),
+        catchup=bool(schedule.catchup),
+    )

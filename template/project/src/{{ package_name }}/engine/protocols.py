@@ -1,0 +1,396 @@
+# ENGINE: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""What a platform implements: the whole boundary between the engine and a platform.
+
+There are two kinds of platforms.
+
+- A **job platform** runs one job at a time: it starts it, says how it is, stops it. The engine's
+  controller walks the DAG and submits a job for each step. Implement `JobPlatform`.
+- A **pipeline service** runs the DAG itself: it takes a definition of the whole pipeline. Implement
+  `PipelineService`, and `ContainerContract` for what differs inside its containers.
+
+The engine owns everything else: the DAG, retries, execution modes, the run ID, stop, status,
+recovery, and all calls to ZenML.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from zenml.config import ResourceSettings
+    from zenml.config.base_settings import BaseSettings
+    from zenml.config.retry_config import StepRetryConfig
+    from zenml.enums import ExecutionMode
+
+# What a platform calls a job: a printable text of at most 255 characters. It is stored in ZenML,
+# and another process, on another machine, can use it.
+JobHandle = str
+
+
+class JobRefused(Exception):  # noqa: N818 - a refusal, not a fault
+    """The platform will never take this job. Its text says why, in words for the user."""
+
+
+class JobKey(NamedTuple):
+    """Identifies one attempt of one job, whoever submits it: the idempotency key.
+
+    Attributes:
+        run: The ID of the run in ZenML. For a schedule, the ID of the snapshot.
+        step: The step's name. For an isolated step, the ID of its step run. For the controller or
+            the function of a dynamic pipeline, a name that no step has.
+        attempt: Which attempt it is, from 1.
+    """
+
+    run: str
+    step: str
+    attempt: int
+
+    def __str__(self) -> str:
+        """Writes the key as `run/step/attempt`."""
+        return f"{self.run}/{self.step}/{self.attempt}"
+
+    @classmethod
+    def parse(cls, text: str) -> JobKey:
+        """Reads what `str()` wrote. A step's name may contain slashes.
+
+        Raises:
+            ValueError: If the text is not a key.
+        """
+        run, _, rest = text.partition("/")
+        step, _, attempt = rest.rpartition("/")
+        return cls(run, step, int(attempt))
+
+
+class Role(str, Enum):
+    """What a job is for."""
+
+    CONTROLLER = "controller"  # walks the DAG of a static pipeline
+    FUNCTION = "function"  # runs the function of a dynamic pipeline, and its inline steps
+    STEP = "step"  # runs one step
+
+
+class Phase(str, Enum):
+    """Where a job is in its life."""
+
+    PENDING = "pending"  # accepted; waits for a machine, an image, a quota
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"  # its process ended with exit code 0
+    FAILED = "failed"
+    STOPPED = "stopped"  # ended because somebody stopped it
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a job in this phase has ended."""
+        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.STOPPED)
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """How a job is.
+
+    Attributes:
+        phase: Where it is in its life.
+        reason: Why it waits, or why it failed, in words for the user: "evicted: the node was low on
+            memory". Empty if the platform knows no more than `exit_code` says.
+        exit_code: How its process ended; 128 + n or -n for signal n. The engine puts it in words.
+            None if the process has not ended, or did not end by itself.
+        preempted: Whether the platform took the machine away. If its step had not begun, the engine
+            submits the job again, and no retry is used up.
+        hopeless: Whether a pending job waits for what cannot come, such as an image that does not
+            exist. The engine stops the job, and its step fails with `reason`.
+    """
+
+    phase: Phase
+    reason: str = ""
+    exit_code: int | None = None
+    preempted: bool = False
+    hopeless: bool = False
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What a platform is asked to run. Nothing else reaches the job's process.
+
+    Attributes:
+        key: Identifies the job. The same key is the same job: see `JobPlatform.submit`.
+        role: What the job is for.
+        name: What a person calls it: the step's name, or the pipeline's. Any text.
+        image: The container image. None where the platform runs processes without images.
+        command: The program and its arguments.
+        environment: The environment variables that anybody may read.
+        resources: CPUs, memory and GPUs, as ZenML has them. Unset fields are None.
+        settings: The settings of the step or the pipeline: the project's own settings class.
+        secrets: More environment variables, among them ZenML's token. They must never be written
+            where others can read them: not into a command line, a label or a script.
+        labels: Texts to find the job by: `run_id`, `run_name`, `pipeline`, `project_id`, and for
+            steps `step_name`, `step_run_id`. Any text; shorten it to what the platform takes.
+        directory: The working directory: that of the client, where jobs see its files. None in
+            containers.
+        grace_seconds: How long the job may take to end after it was asked to (SIGTERM), before it
+            is killed.
+        parent: The job of the run's controller or function, for platforms where jobs belong to
+            others. None for that job itself, and where the controller lives in the client.
+    """
+
+    key: JobKey
+    role: Role
+    name: str
+    image: str | None
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    resources: ResourceSettings
+    settings: BaseSettings
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    directory: str | None = None
+    grace_seconds: float = 30.0
+    parent: JobHandle | None = None
+
+
+class JobPlatform(Protocol):
+    """Runs jobs. Each function may be called from several threads at a time.
+
+    Any function but `validate` may raise an error of `transient`, when the platform does not answer
+    or is overloaded: the engine then calls it again, later, with the same arguments. So none of
+    them has to retry.
+
+    Attributes:
+        transient: The errors that are worth another try.
+        unknown_seconds: How long a job that was accepted may be unknown to `describe` and `find`. 0
+            where they know at once what was accepted; a minute is right for most services.
+        poll_seconds: How often the engine asks how jobs are. With `Watches`, how often it looks
+            though no change was reported.
+    """
+
+    transient: tuple[type[Exception], ...]
+    unknown_seconds: float
+    poll_seconds: float
+
+    def validate(self, job: JobSpec) -> None:
+        """Checks a job without submitting it: settings, resources, names.
+
+        It is called for every job of a run before the first is submitted. It asks nobody.
+
+        Raises:
+            ValueError: If the platform can never run it. The text names the field, what was asked
+                for, what there is, and the remedy.
+        """
+
+    def submit(self, job: JobSpec) -> JobHandle:
+        """Starts a job, once.
+
+        Must be idempotent by `job.key`: if a job of this key was submitted before, by whichever
+        process, nothing is started and its handle is returned. The engine submits again when an
+        answer was lost, and when a controller was restarted.
+
+        Returns:
+            The job's handle.
+
+        Raises:
+            JobRefused: If the platform refuses for good, in its own words.
+        """
+
+    def describe(self, handles: Collection[JobHandle]) -> Mapping[JobHandle, JobStatus]:
+        """Tells how jobs are, if possible with one request for all.
+
+        Args:
+            handles: The jobs to look at.
+
+        Returns:
+            The status of each that the platform knows. Leave out a job that it does not know: the
+            engine counts it as lost if it was seen before, or stays unknown for `unknown_seconds`.
+            Never report a job as failed because the platform could not be asked: raise instead.
+        """
+
+    def stop(self, handle: JobHandle) -> None:
+        """Asks a job to end with SIGTERM, and has it killed after its grace period.
+
+        Does not wait for the end. Does nothing if the job has ended or is unknown.
+        """
+
+    def logs(self, handle: JobHandle, *, follow: bool = False) -> Iterator[str]:
+        """Reads what a job has written so far, line by line, without line ends.
+
+        Args:
+            handle: The job.
+            follow: Whether to go on until the job has ended. An error of `transient` is fine: the
+                engine opens the log again, and skips the lines that it has had.
+
+        Returns:
+            The lines. None if the log is gone, or is shown to the user in another way.
+        """
+
+    def find(self, run: str) -> Mapping[JobKey, JobHandle]:
+        """Finds the jobs of a run, whichever process submitted them.
+
+        It is how a restarted controller continues, and how a run is stopped from anywhere.
+
+        Args:
+            run: The ID of the run in ZenML, as in `JobKey.run` and the label `run_id`.
+
+        Returns:
+            Every job of the run that the platform knows, ended or not.
+        """
+
+    def current_job(self) -> JobHandle | None:
+        """Returns the handle of the job that this process belongs to; None outside of jobs."""
+
+
+@runtime_checkable
+class Watches(Protocol):
+    """Optional, beside `JobPlatform`: the platform reports changes, and need not be polled."""
+
+    def watch(
+        self, run: str, changed: Callable[[JobHandle | None], None]
+    ) -> AbstractContextManager[None]:
+        """Reports changes to the jobs of a run, for as long as the context is open.
+
+        Args:
+            run: The ID of the run in ZenML.
+            changed: To be called, from any thread, when a job may have changed; with None when
+                several may have. It returns at once.
+
+        Returns:
+            A context manager. On entering it waits until the present jobs are known, for a bounded
+            time; it raises an error of `transient` if they do not become known.
+        """
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """When a schedule fires, as the user asked for it. Unset fields are None.
+
+    Attributes:
+        name: The schedule's name.
+        cron: A cron expression.
+        start: When it begins.
+        end: When it ends.
+        interval_seconds: How long from one firing to the next.
+        run_once_at: The only moment at which it fires.
+        catchup: Whether firings that were missed are made up for.
+    """
+
+    name: str
+    cron: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    interval_seconds: float | None = None
+    run_once_at: datetime | None = None
+    catchup: bool = False
+
+
+@runtime_checkable
+class Schedules(Protocol):
+    """Optional, beside `JobPlatform`: the platform itself submits a job again and again."""
+
+    def create_schedule(self, trigger: Trigger, job: JobSpec) -> str:
+        """Lets a job be submitted at each firing. Idempotent by `job.key`.
+
+        Args:
+            trigger: When it fires.
+            job: The controller or the function of the pipeline. Each firing must get another run
+                ID, so none is in its environment: the strategy in `run_id.py` has to find it.
+
+        Returns:
+            The schedule's handle, which is stored in ZenML.
+
+        Raises:
+            ValueError: If the platform cannot keep to such a schedule.
+            JobRefused: If the platform refuses the job.
+        """
+
+    def update_schedule(self, handle: str, *, cron: str | None, active: bool | None) -> None:
+        """Changes a schedule; what is None stays as it is.
+
+        Raises:
+            JobRefused: If the platform refuses the change.
+        """
+
+    def delete_schedule(self, handle: str) -> None:
+        """Deletes a schedule, and stops its jobs in progress. No error if it is gone already."""
+
+
+# ---- A service that runs the DAG itself ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    """A step of a pipeline that a service runs.
+
+    Attributes:
+        job: What the step runs. Its environment may contain the service's own placeholders.
+        upstream: The names of the steps that must succeed before it.
+        retry: How often, and when, it is tried again.
+    """
+
+    job: JobSpec
+    upstream: Collection[str]
+    retry: StepRetryConfig | None
+
+
+class PipelineService(Protocol):
+    """Runs whole pipelines. Errors of `transient` are as with `JobPlatform`.
+
+    Attributes:
+        transient: The errors that are worth another try.
+        jobs: Runs the function of a dynamic pipeline, and its isolated steps.
+    """
+
+    transient: tuple[type[Exception], ...]
+    jobs: JobPlatform
+
+    def compile(
+        self, pipeline: str, steps: Sequence[StepSpec], settings: BaseSettings, mode: ExecutionMode
+    ) -> Any:
+        """Makes the service's definition of a pipeline. Asks nobody.
+
+        Args:
+            pipeline: The pipeline's name. Any text.
+            steps: Its steps, in an order in which they could run.
+            settings: The pipeline's settings.
+            mode: What a failed step means for the others.
+
+        Returns:
+            The definition, which only the service reads.
+
+        Raises:
+            ValueError: If the service cannot run it. The text names the step and the remedy.
+        """
+
+    def start(self, definition: Any, *, token: str) -> JobHandle:
+        """Starts an execution, once: the same token is the same execution.
+
+        Raises:
+            JobRefused: If the service refuses for good.
+        """
+
+    def describe(self, execution: JobHandle) -> JobStatus | None:
+        """Tells how an execution is; None if the service does not know it."""
+
+    def describe_steps(self, execution: JobHandle) -> Mapping[str, JobStatus]:
+        """Tells how the steps are that have begun, by ZenML's names."""
+
+    def stop(self, execution: JobHandle) -> None:
+        """Stops an execution and its jobs. Does not wait; no error if it has ended."""
+
+    def url(self, execution: JobHandle) -> str | None:
+        """Returns the page where a person looks at an execution."""
+
+
+class ContainerContract(Protocol):
+    """What differs inside a service's containers. The supervisor of each container calls it."""
+
+    def restore_environment(self) -> None:
+        """Completes `os.environ`: what the service could not carry as it is, and the secrets."""
+
+    def report_failure(self, reason: str) -> None:
+        """Tells the service, in its own way, why this container fails."""
+
+    def will_restart(self) -> bool:
+        """Tells whether the service starts this container again by itself."""

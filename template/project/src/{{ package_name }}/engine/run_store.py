@@ -1,0 +1,377 @@
+# ENGINE: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""ZenML: all that the engine asks it and tells it goes through this module.
+
+A step reports its own end. One that was killed, or that failed before ZenML was up in its process,
+cannot: without what is recorded here, it would stay `running` for ever.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from requests import RequestException
+from sqlalchemy.exc import OperationalError
+from zenml.client import Client
+from zenml.enums import ExecutionStatus
+from zenml.exceptions import EntityExistsError, IllegalOperationError
+from zenml.logger import get_logger
+from zenml.models import ExceptionInfo, PipelineRunUpdate
+from zenml.orchestrators.publish_utils import (
+    publish_pipeline_run_metadata,
+    publish_pipeline_run_status_update,
+    publish_step_run_status_update,
+)
+from zenml.orchestrators.step_run_utils import StepRunRequestFactory, publish_cached_step_run
+from zenml.pipelines.run_utils import create_placeholder_run
+from zenml.stack import Stack
+from zenml.utils.pagination_utils import depaginate
+from zenml.utils.time_utils import utc_now
+
+from .controller import StepRecord, StopRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from uuid import UUID
+
+    from zenml.metadata.metadata_types import MetadataType
+    from zenml.models import PipelineRunResponse, PipelineSnapshotResponse, StepRunResponse
+
+logger = get_logger(__name__)
+
+# `PipelineRunUpdate.status_reason` has max_length=255.
+MAX_REASON = 255
+
+# A step with one of these has said how it ended, or that it will be tried again.
+TERMINAL = {status for status in ExecutionStatus if status.is_finished} | {ExecutionStatus.RETRYING}
+
+STOPPED = (ExecutionStatus.STOPPING, ExecutionStatus.STOPPED)
+
+# The run metadata with which `stop_run` asks a controller in a client for a forced stop.
+FORCE_STOP = "stop_forcefully"
+
+NO_REASON = "it does not say why"
+
+# How long ZenML may be away before a client that needs an answer gives up, in seconds.
+MAX_OUTAGE_SECONDS = 600.0
+
+# What ZenML's client says of an answer of a server, or of a proxy before it, that is overloaded.
+OVERLOADED = re.compile(r"(429|502|503|504) HTTP Error received from server")
+
+
+class ZenMLUnavailableError(RuntimeError):
+    """ZenML does not answer. It is worth another try."""
+
+
+TRANSIENT = (ZenMLUnavailableError,)
+
+
+@contextmanager
+def asking_zenml() -> Iterator[None]:
+    """Tells an outage of ZenML from its other errors.
+
+    Raises:
+        ZenMLUnavailableError: In place of the errors that another try may not meet.
+    """
+    try:
+        yield
+    except (RequestException, OperationalError) as error:
+        raise ZenMLUnavailableError(f"ZenML does not answer: {error}") from error
+    except RuntimeError as error:
+        if OVERLOADED.match(str(error)):
+            raise ZenMLUnavailableError(f"ZenML does not answer: {error}") from error
+        raise
+
+
+class ZenMLRun:
+    """A run of a static pipeline, as the controller sees it (`controller.RunStore`)."""
+
+    transient: tuple[type[Exception], ...] = TRANSIENT
+
+    def __init__(
+        self,
+        snapshot: PipelineSnapshotResponse,
+        run: PipelineRunResponse,
+        *,
+        use_cache: bool = False,
+    ) -> None:
+        """Asks nothing yet.
+
+        Args:
+            snapshot: What is executed.
+            run: Its run.
+            use_cache: Whether steps are looked up in the cache. If not, the client has done so.
+        """
+        self._snapshot = snapshot
+        self._run = run
+        self._use_cache = use_cache
+        self._stack: Stack | None = None
+
+    @asking_zenml()
+    def stop_request(self) -> StopRequest:
+        """Tells whether the run is to be stopped."""
+        run = Client().get_pipeline_run(self._run.id, hydrate=False)
+        if run.status not in STOPPED:
+            return StopRequest.NONE
+        forced = FORCE_STOP in get_run(self._run.id).run_metadata
+        return StopRequest.FORCED if forced else StopRequest.GRACEFUL
+
+    @asking_zenml()
+    def step_records(self) -> Mapping[str, StepRecord]:
+        """Returns what ZenML has of all steps that have begun, by their names."""
+        attempts: dict[str, list[StepRunResponse]] = {}
+        for step in list_step_runs(self._run.id, hydrate=False):
+            attempts.setdefault(step.name, []).append(step)
+        return {name: record_of(of_step) for name, of_step in attempts.items()}
+
+    @asking_zenml()
+    def step_record(self, name: str) -> StepRecord:
+        """Returns what ZenML has of one step."""
+        return record_of(list_step_runs(self._run.id, name=name, hydrate=False))
+
+    @asking_zenml()
+    def reuse_cached(self, name: str) -> bool:
+        """Takes an earlier result for a step, if there is one, and tells whether there was."""
+        if not self._use_cache:
+            return False
+        factory = self._request_factory()
+        if not factory.has_caching_enabled(name):
+            return False
+        request = factory.create_request(name)
+        try:
+            factory.populate_request(request)
+        except (RequestException, OperationalError):
+            raise
+        except Exception as error:  # What is wrong with it, the step itself says best.
+            logger.warning("Step `%s` is not looked up in the cache: %s", name, error)
+            return False
+        if request.status is not ExecutionStatus.CACHED:
+            return False
+        with suppress(EntityExistsError):  # The answer to an earlier request was lost.
+            publish_cached_step_run(request, self._run)
+        return True
+
+    @asking_zenml()
+    def end_step(self, name: str, cause: str, *, stopped: bool) -> str:
+        """Records the end of a step's last attempt, unless the step did so itself.
+
+        Args:
+            name: The step's name.
+            cause: Why its job ended.
+            stopped: Whether it ended because it was asked to.
+
+        Returns:
+            Why the step failed, as ZenML has it.
+        """
+        attempts = list_step_runs(self._run.id, name=name, hydrate=True)
+        if attempts:
+            latest = latest_of(attempts)
+            if latest.status in TERMINAL:
+                return describe_exception(latest.exception_info)
+            end_step_run(latest, cause, stopped=stopped)
+        elif not stopped:
+            try:
+                self._publish_unstarted(name, cause)
+            except (RequestException, OperationalError):
+                raise
+            except Exception as error:  # ZenML takes no more steps once a run has failed.
+                logger.warning("ZenML is not told how step `%s` ended (%s): %s", name, cause, error)
+        return cause
+
+    @asking_zenml()
+    def end_run(self, reason: str, *, failed: bool) -> None:
+        """Records the end of the run, and of the steps that it leaves open."""
+        end_run(self._run.id, reason, failed=failed)
+
+    def _request_factory(self) -> StepRunRequestFactory:
+        if self._stack is None:
+            assert self._snapshot.stack is not None
+            self._stack = Stack.from_model(self._snapshot.stack)
+        return StepRunRequestFactory(self._snapshot, self._run, self._stack)
+
+    def _publish_unstarted(self, name: str, cause: str) -> None:
+        """Creates the step run of a step that failed before it could do so itself."""
+        factory = self._request_factory()
+        request = factory.create_request(name)
+        factory.populate_request(request)
+        message = f"Step `{name}` ended before it could start: {cause}."
+        request.status = ExecutionStatus.FAILED
+        request.end_time = utc_now()
+        request.exception_info = ExceptionInfo(traceback=message, message=message)
+        Client().zen_store.create_run_step(request)
+
+
+class ZenMLFunctionRun(ZenMLRun):
+    """A run of a dynamic pipeline whose function is the one job of the controller."""
+
+    def step_records(self) -> Mapping[str, StepRecord]:
+        """Returns nothing: the run is not continued by another controller."""
+        return {}
+
+    @asking_zenml()
+    def step_record(self, name: str) -> StepRecord:
+        """Tells how the function has ended: as its run has."""
+        status = get_run(self._run.id).status
+        return StepRecord(
+            attempts=1,
+            succeeded=status.is_successful or status is ExecutionStatus.PAUSED,
+            failed=status.is_failed,
+        )
+
+    def end_step(self, name: str, cause: str, *, stopped: bool) -> str:
+        """Records nothing: `end_run` does."""
+        return cause
+
+
+def record_of(attempts: Sequence[StepRunResponse]) -> StepRecord:
+    """Says what the attempts of a step come to."""
+    if not attempts:
+        return StepRecord()
+    latest = latest_of(attempts)
+    succeeded = any(step.status.is_successful for step in attempts)
+    return StepRecord(len(attempts), succeeded, latest.status in TERMINAL and not succeeded)
+
+
+def latest_of(attempts: Sequence[StepRunResponse]) -> StepRunResponse:
+    """Returns the last attempt of a step."""
+    return max(attempts, key=lambda step: step.version)
+
+
+def list_step_runs(
+    run_id: UUID, *, name: str | None = None, hydrate: bool
+) -> list[StepRunResponse]:
+    """Lists the step runs of a run, each attempt on its own."""
+    named = {"name": name} if name is not None else {}
+    return depaginate(
+        Client().list_run_steps, pipeline_run_id=run_id, hydrate=hydrate, size=200, **named
+    )
+
+
+@asking_zenml()
+def get_run(run_id: UUID) -> PipelineRunResponse:
+    """Reads a run, with all that ZenML knows of it."""
+    return Client().get_pipeline_run(run_id)
+
+
+@asking_zenml()
+def get_step_run(step_run_id: UUID) -> StepRunResponse:
+    """Reads a step run."""
+    return Client().get_run_step(step_run_id)
+
+
+@asking_zenml()
+def get_snapshot(snapshot_id: UUID) -> PipelineSnapshotResponse:
+    """Reads a snapshot."""
+    return Client().get_snapshot(snapshot_id)
+
+
+@asking_zenml()
+def claim_run(
+    snapshot: PipelineSnapshotResponse, run: PipelineRunResponse | None, run_id: str
+) -> PipelineRunResponse:
+    """Gives a run its ID, so that no other execution can take the run for its own.
+
+    Args:
+        snapshot: What is executed.
+        run: The run that ZenML has created for it; None if there is none, as for a schedule.
+        run_id: The ID.
+
+    Returns:
+        The run. If it was claimed under this ID before, it is the same run. A run that is resumed
+        keeps the ID that it has.
+    """
+    if run is None:
+        runs = Client().list_pipeline_runs(snapshot_id=snapshot.id, orchestrator_run_id=run_id)
+        if runs.items:
+            return Client().get_pipeline_run(runs.items[0].id)
+        return create_placeholder_run(snapshot=snapshot, orchestrator_run_id=run_id)
+    if run.orchestrator_run_id:
+        return run
+    try:
+        return Client().zen_store.update_run(run.id, PipelineRunUpdate(orchestrator_run_id=run_id))
+    except IllegalOperationError:  # A job of the run that began at once has done so already.
+        found = Client().get_pipeline_run(run.id)
+        if found.orchestrator_run_id != run_id:
+            raise
+        return found
+
+
+@asking_zenml()
+def publish_metadata(run_id: UUID, component: UUID, metadata: Mapping[str, MetadataType]) -> None:
+    """Adds to the metadata of a run, as those of a component of its stack."""
+    publish_pipeline_run_metadata(run_id, {component: dict(metadata)})
+
+
+@asking_zenml()
+def publish_stopping(run_id: UUID, reason: str) -> None:
+    """Tells ZenML that a run is being stopped, so that its steps take it for a stop."""
+    publish_pipeline_run_status_update(run_id, ExecutionStatus.STOPPING, status_reason=reason)
+
+
+@asking_zenml()
+def end_run(run_id: UUID, reason: str, *, failed: bool) -> None:
+    """Records the end of a run, and of the steps that it leaves open.
+
+    Args:
+        run_id: The run in ZenML.
+        reason: Why, in words.
+        failed: Whether it failed; otherwise it was stopped.
+    """
+    for step in list_step_runs(run_id, hydrate=False):
+        if step.status not in TERMINAL:
+            end_step_run(step, reason, stopped=not failed)
+    run = Client().get_pipeline_run(run_id)
+    if run.status.is_finished:
+        return
+    if failed:
+        status = ExecutionStatus.FAILED
+    elif is_dynamic(run):
+        status = ExecutionStatus.STOPPED
+    else:
+        # Of a static pipeline, ZenML makes it `stopped` itself, since all steps have ended.
+        status = ExecutionStatus.STOPPING
+    publish_pipeline_run_status_update(run_id, status, status_reason=truncate(reason, MAX_REASON))
+
+
+@asking_zenml()
+def end_step_run(step: StepRunResponse, cause: str, *, stopped: bool) -> None:
+    """Records the end of a step run that is still open.
+
+    Args:
+        step: The step run.
+        cause: Why its process has ended.
+        stopped: Whether it was asked to end.
+    """
+    message = f"The process of step `{step.name}` ended without a report: {cause}."
+    logger.debug(message)
+    # It may have reported its end itself by now, and that report stands.
+    with suppress(IllegalOperationError):
+        publish_step_run_status_update(
+            step.id,
+            ExecutionStatus.STOPPED if stopped else ExecutionStatus.FAILED,
+            exception_info=None if stopped else ExceptionInfo(traceback=message, message=message),
+        )
+
+
+def truncate(text: str, max_length: int) -> str:
+    """Cuts a text to a number of characters, and shows that it was cut."""
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
+
+
+def describe_exception(info: ExceptionInfo | None) -> str:
+    """Returns what an exception says at its end: its class and its message."""
+    if info is None:
+        return NO_REASON
+    if info.traceback == info.message:  # as recorded above
+        return str(info.message)
+    if info.source is None:
+        return str(info.traceback).strip().rpartition("\n")[2]
+    # The traceback of ZenML 0.95 ends before these.
+    name = info.source.rpartition(".")[2]
+    return f"{name}: {info.message}" if info.message else str(name)
+
+
+def is_dynamic(run: PipelineRunResponse) -> bool:
+    """Tells whether a run is that of a dynamic pipeline, whose steps the platform cannot know."""
+    return run.snapshot is not None and run.snapshot.is_dynamic

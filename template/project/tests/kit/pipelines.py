@@ -1,0 +1,330 @@
+# KIT: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""The pipelines that the contract runs. Steps import this module in their own processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import zenml
+from zenml import pipeline, step
+from zenml.client import Client
+from zenml.config import ResourceSettings
+from zenml.config.retry_config import StepRetryConfig
+from zenml.enums import ExecutionMode, StepRuntime
+
+from . import recording
+from .timeouts import wait_until
+
+if TYPE_CHECKING:
+    from zenml.pipelines.pipeline_definition import Pipeline
+
+# The function of a dynamic pipeline submits jobs in a process of its own.
+recording.install()
+
+
+def observe(started: float, **more: Any) -> dict[str, Any]:
+    """Returns what a step sees in its process."""
+    return {
+        "run_id": Client().active_stack.orchestrator.get_orchestrator_run_id(),
+        "pid": os.getpid(),
+        "parent": os.getppid(),
+        "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "directory": str(Path.cwd()),
+        "mark": os.environ.get("MARK"),
+        "started": started,
+        "ended": time.time(),
+        **more,
+    }
+
+
+def look(seconds: float = 0.0) -> dict[str, Any]:
+    """Takes some time, and returns what it sees."""
+    started = time.time()
+    time.sleep(seconds)
+    return observe(started)
+
+
+def with_resources(resources: dict[str, Any]) -> dict[str, Any]:
+    """Makes the settings of a step that asks for resources."""
+    return {"resources": ResourceSettings(**resources)} if resources else {}
+
+
+# ---- In sequence, side by side, and one output for two steps
+
+
+@step
+def first() -> dict[str, Any]:
+    return look()
+
+
+@step(environment={"MARK": "for left"})
+def left(seen: dict[str, Any]) -> dict[str, Any]:
+    return look(0.5)
+
+
+@step
+def right(seen: dict[str, Any]) -> dict[str, Any]:
+    return look(0.5)
+
+
+@step
+def last(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    return look()
+
+
+@pipeline(enable_cache=False)
+def diamond(resources: dict[str, Any] = {}) -> None:  # noqa: B006 - ZenML reads it
+    """Its step `left` asks for the resources."""
+    seen = first()
+    last(left.with_options(settings=with_resources(resources))(seen), right(seen))
+
+
+@step(runtime=StepRuntime.ISOLATED)
+def isolated(seen: dict[str, Any]) -> dict[str, Any]:
+    return look()
+
+
+@pipeline(enable_cache=False, dynamic=True)
+def dynamic(resources: dict[str, Any] = {}) -> None:  # noqa: B006 - ZenML reads it
+    """Its step `isolated`, and not `isolated_2`, asks for the resources."""
+    seen = first()
+    greedy = isolated.with_options(settings=with_resources(resources))
+    futures = [greedy.submit(seen), isolated.submit(seen)]
+    last(*[future.load() for future in futures])
+
+
+@pipeline(enable_cache=False, dynamic=True)
+def dynamic_inline() -> None:
+    last(first(), first())
+
+
+@pipeline(enable_cache=False)
+def single() -> None:
+    first()
+
+
+@step
+def cacheable() -> dict[str, Any]:
+    return look()
+
+
+@pipeline(enable_cache=True)
+def cached() -> None:
+    cacheable()
+
+
+# The longest name that ZenML allows for a pipeline.
+LONGEST_NAME = "n" * 255
+
+
+@pipeline(name=LONGEST_NAME, enable_cache=False)
+def long_name() -> None:
+    first()
+
+
+@pipeline(name=LONGEST_NAME, enable_cache=False, dynamic=True)
+def dynamic_long_name() -> None:
+    first()
+
+
+# ---- Failures
+
+
+@step
+def fail() -> None:
+    raise ValueError("as it was told to")
+
+
+@step
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@step
+def after() -> None:
+    pass
+
+
+@pipeline(enable_cache=False)
+def failing() -> None:
+    fail()
+    after(after=["fail"])
+
+
+@pipeline(enable_cache=False)
+def killed() -> None:
+    die()
+    after(after=["die"])
+
+
+@pipeline(enable_cache=False, dynamic=True)
+def dynamic_failing() -> None:
+    fail()
+
+
+@pipeline(enable_cache=False, dynamic=True)
+def dynamic_killed() -> None:
+    die.with_options(runtime=StepRuntime.ISOLATED)()
+
+
+@pipeline(enable_cache=False, dynamic=True)
+def dynamic_orchestration_killed() -> None:
+    die()
+
+
+@step(retry=StepRetryConfig(max_retries=2, delay=0))
+def die_at_first(marks: str) -> dict[str, Any]:
+    mark = Path(marks) / "died"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return look()
+
+
+@step(retry=StepRetryConfig(max_retries=1, delay=0))
+def fail_always(marks: str) -> None:
+    Path(marks, str(os.getpid())).touch()
+    raise ValueError("at each try")
+
+
+@pipeline(enable_cache=False)
+def retried(marks: str) -> None:
+    last_look(die_at_first(marks))
+
+
+@pipeline(enable_cache=False)
+def retried_in_vain(marks: str) -> None:
+    fail_always(marks)
+
+
+@step
+def last_look(seen: dict[str, Any]) -> dict[str, Any]:
+    return look()
+
+
+@step
+def slow(marks: str, seconds: float) -> None:
+    """Is in progress while its neighbour fails."""
+    Path(marks, "slow_started").touch()
+    time.sleep(seconds)
+    Path(marks, "slow_ended").touch()
+
+
+@step
+def fail_beside(marks: str) -> None:
+    wait_for(Path(marks, "slow_started"))
+    raise ValueError("while its neighbour works")
+
+
+@step
+def mark(marks: str, name: str) -> None:
+    Path(marks, name).touch()
+
+
+def modes(mode: ExecutionMode, seconds: float) -> Pipeline:
+    """Makes a pipeline with a branch that fails, and one that takes so many seconds."""
+
+    @pipeline(name=f"mode_{mode.value}", enable_cache=False, execution_mode=mode)
+    def branches(marks: str) -> None:
+        slow(marks, seconds)
+        fail_beside(marks)
+        mark(marks, "after_slow", after=["slow"], id="after_slow")
+        mark(marks, "after_fail", after=["fail_beside"], id="after_fail")
+
+    return branches
+
+
+# ---- Stop
+
+
+@step
+def endless(marks: str) -> None:
+    """Works for ever, with a process of its own."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    note(Path(marks, "pids"), f"{os.getpid()} {child.pid}")
+    time.sleep(600)
+
+
+@step
+def short(marks: str) -> None:
+    """Takes long enough to be stopped while it works."""
+    note(Path(marks, "pids"), str(os.getpid()))
+    wait_for(Path(marks, "go"))
+    Path(marks, "finished").touch()
+
+
+@pipeline(enable_cache=False)
+def stopped(marks: str) -> None:
+    endless(marks)
+    mark(marks, "next", after=["endless"])
+
+
+@pipeline(enable_cache=False)
+def stopped_gently(marks: str) -> None:
+    short(marks)
+    mark(marks, "next", after=["short"])
+
+
+@pipeline(enable_cache=False, dynamic=True)
+def dynamic_stopped(marks: str) -> None:
+    endless.with_options(runtime=StepRuntime.ISOLATED)(marks)
+    mark(marks, "next")
+
+
+@pipeline(enable_cache=False, dynamic=True)
+def dynamic_stopped_gently(marks: str) -> None:
+    short(marks)
+    mark(marks, "next")
+
+
+# ---- Resources of a whole dynamic pipeline
+
+
+@pipeline(enable_cache=False, dynamic=True)
+def dynamic_single() -> None:
+    first()
+
+
+# ---- A pause
+
+
+@pipeline(enable_cache=False, dynamic=True)
+def pausing() -> None:
+    """Ends at once, until somebody resolves the condition; then the second step runs."""
+    first()
+    zenml.wait(timeout=0, poll_interval=1, name="somebody")
+    first.with_options(runtime=StepRuntime.ISOLATED)(id="after_pause")
+
+
+@pipeline(enable_cache=False, dynamic=True)
+def pausing_inline() -> None:
+    """As `pausing`, for platforms without isolated steps."""
+    first()
+    zenml.wait(timeout=0, poll_interval=1, name="somebody")
+    first(id="after_pause")
+
+
+def note(path: Path, text: str) -> None:
+    """Writes a file that is there only when it is whole, for those who wait for it."""
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(text)
+    unfinished.replace(path)
+
+
+def wait_for(path: Path, seconds: float = 60.0) -> None:
+    """Waits until a file is there.
+
+    Args:
+        path: The file.
+        seconds: How long to wait at most; it is scaled.
+
+    Raises:
+        TimeoutError: If it does not come.
+    """
+    wait_until(path.exists, seconds, what=f"{path} is to come")

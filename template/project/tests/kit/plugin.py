@@ -1,0 +1,243 @@
+# KIT: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""The fixtures and hooks of the contract, for `tests/conftest.py`.
+
+`pytest` runs what shows each promise once; `pytest --all` runs everything.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
+
+import pytest
+
+from .home import HOME, SOURCE_ROOT  # First of all, since ZenML reads the environment.
+
+# isort: split
+from zenml.client import Client
+from zenml.enums import StackComponentType
+from zenml.exceptions import EntityExistsError
+from zenml.integrations.registry import integration_registry
+from zenml.models import FlavorUpdate
+from zenml.utils import source_utils
+
+from . import runs, zenml_server
+from .guard import ContractGuard
+from .harness import Capabilities, Harness, Job, current
+from .runs import Outcome, SharedRuns, wanted_runs
+from .shared_runs import *  # noqa: F403 - each is a fixture
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from uuid import UUID
+
+    from zenml.models import FlavorResponse
+    from zenml.orchestrators import BaseOrchestrator
+    from zenml.stack import Stack
+
+# How many lines of each log the report of a failed test has.
+LOG_LINES = 60
+
+_BEFORE = pytest.StashKey[int]()
+
+
+# ---- What tests ask for
+
+
+@pytest.fixture(scope="session")
+def harness() -> Harness:
+    """How the contract sees the platform: `HARNESS` of `tests/harness.py`."""
+    return current()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def platform_configuration(harness: Harness) -> Iterator[dict[str, Any]]:
+    """The platform and ZenML, running; and how the orchestrator is configured to find it."""
+    folder = HOME / "platform"
+    folder.mkdir()
+    with ExitStack() as running:
+        patch = running.enter_context(pytest.MonkeyPatch.context())
+        server = zenml_server.shared()
+        if server is None and harness.needs_zenml_server:
+            server = running.enter_context(zenml_server.starting(HOME / "server"))
+        if server is not None:
+            for name, value in server.environment.items():
+                patch.setenv(name, value)
+        # The platform starts beside the server.
+        configuration = running.enter_context(harness.platform(folder))
+        if server is not None:
+            server.wait_until_up()
+        yield configuration
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stack(harness: Harness, platform_configuration: dict[str, Any]) -> Stack:
+    """A stack with the orchestrator, registered as a user would, and active."""
+    source_utils.set_custom_source_root(str(SOURCE_ROOT))
+    client = Client()
+    flavor = flavor_of(client, harness)
+    name = f"tests-{uuid4().hex[:12]}"
+    orchestrator = client.create_stack_component(
+        name=name,
+        flavor=flavor.name,
+        component_type=StackComponentType.ORCHESTRATOR,
+        configuration=platform_configuration,
+    )
+    default = client.active_stack_model.components[StackComponentType.ARTIFACT_STORE][0]
+    client.create_stack(
+        name=name,
+        components={
+            StackComponentType.ORCHESTRATOR: orchestrator.id,
+            StackComponentType.ARTIFACT_STORE: default.id,
+            **harness.components(client),
+        },
+    )
+    client.activate_stack(name)
+    harness.warm_up(client.active_stack.orchestrator)
+    return client.active_stack
+
+
+def flavor_of(client: Client, harness: Harness) -> FlavorResponse:
+    """Registers the flavor, or corrects the one that a shared server has."""
+    source = f"{harness.flavor.__module__}.{harness.flavor.__name__}"
+    kind = StackComponentType.ORCHESTRATOR
+    with suppress(EntityExistsError):
+        return client.create_flavor(source=source, component_type=kind)
+    found = client.list_flavors(name=harness.flavor_name, type=kind).items[0]
+    if found.source == source:
+        return found
+    return client.zen_store.update_flavor(found.id, FlavorUpdate(source=source))
+
+
+@pytest.fixture(scope="session")
+def orchestrator(stack: Stack) -> BaseOrchestrator:
+    """The orchestrator of the stack."""
+    return stack.orchestrator
+
+
+@pytest.fixture(scope="session")
+def shared_runs(request: pytest.FixtureRequest, harness: Harness, stack: Stack) -> SharedRuns:
+    """The runs that several tests look at."""
+    # What ZenML does when it submits for the first time is not made for threads side by side.
+    integration_registry.activate_integrations()
+    with suppress(ImportError):  # There may be no git.
+        importlib.import_module("git.repo.base")
+    wanted: set[str] = set()
+    for item in request.session.items:
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        wanted |= wanted_runs([*getattr(item, "fixturenames", ()), *parameters])
+    folder = HOME / "shared_runs"
+    folder.mkdir()
+    return SharedRuns(folder, wanted, harness.runs_at_a_time)
+
+
+@pytest.fixture
+def dry_jobs(harness: Harness, stack: Stack) -> Iterator[list[Job]]:
+    """Submits without running, and returns what would have run."""
+    with harness.dry_run() as jobs:
+        yield jobs
+
+
+# ---- Which tests run
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the option `--all`."""
+    parser.addoption("--all", action="store_true", help="run what costs much time, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Says what the markers mean."""
+    for line in (
+        "full: costs much time, and is left out without `--all`",
+        "posix: needs signals and process groups, and is left out on Windows",
+        "offered(capability, value): is left out if the harness declares it as not offered",
+        "not_offered(capability, value): only if the harness declares it as not offered",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leaves out what this run is not to show, and adds the guard of the contract."""
+    guard = ContractGuard.for_items(session, items)
+    offers = current().capabilities
+    kept = [item for item in items if is_selected(item, config, offers)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+    if guard is not None:
+        items.insert(0, guard)
+
+
+def is_selected(item: pytest.Item, config: pytest.Config, offers: Capabilities) -> bool:
+    """Tells whether a test runs."""
+    if item.get_closest_marker("full") and not config.getoption("--all"):
+        return False
+    if item.get_closest_marker("posix") and sys.platform == "win32":
+        return False
+    return all(
+        is_offered(offers, *marker.args) is (marker.name == "offered")
+        for marker in item.iter_markers()
+        if marker.name in ("offered", "not_offered")
+    )
+
+
+def is_offered(offers: Capabilities, capability: str, value: object) -> bool:
+    """Tells whether a capability is declared as offered."""
+    declared = getattr(offers, capability)
+    return value in declared if isinstance(declared, frozenset) else bool(declared)
+
+
+# ---- What a test run says
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Lists what the orchestrator does not offer, and what was left out."""
+    if missing := current().capabilities.missing():
+        terminalreporter.section("not offered, and refused in words")
+        terminalreporter.line(", ".join(missing))
+    if not terminalreporter.config.getoption("--all"):
+        terminalreporter.line("`pytest --all` runs the rest of the contract, too.")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Notes which runs there are before a test."""
+    item.stash[_BEFORE] = len(runs.journal)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Adds to the report of a failed test what its jobs wrote."""
+    report = yield
+    if report.failed and _BEFORE in item.stash:
+        for title, text in logs_for(item):
+            report.sections.append((title, text))
+    return report
+
+
+def logs_for(item: pytest.Item) -> Iterator[tuple[str, str]]:
+    """Returns the ends of the logs of the runs that a test has made or looked at."""
+    looked_at = [
+        value.run.id
+        for value in cast("dict[str, Any]", getattr(item, "funcargs", {})).values()
+        if isinstance(value, Outcome)
+    ]
+    for run_id in dict.fromkeys([*looked_at, *runs.journal[item.stash[_BEFORE] :]]):
+        yield from logs_of(run_id)
+
+
+def logs_of(run_id: UUID) -> Iterator[tuple[str, str]]:
+    """Returns the end of each log of a run, with a title."""
+    try:
+        run = Client().get_pipeline_run(run_id)
+        for job, text in current().logs(run).items():
+            yield f"Log of {job}, {run.name}", "\n".join(text.splitlines()[-LOG_LINES:])
+    except Exception as error:  # The failure itself matters more.
+        yield f"Logs of run {run_id}", f"could not be read: {error}"

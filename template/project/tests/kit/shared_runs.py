@@ -1,0 +1,219 @@
+# KIT: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""The runs that several tests of the contract look at. Each name is a session fixture."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from zenml.enums import ExecutionMode
+
+from . import harness, pipelines, runs
+from .runs import shared_run
+from .timeouts import scaled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zenml.models import PipelineSnapshotResponse
+    from zenml.pipelines.pipeline_definition import Pipeline
+
+    from .runs import Outcome, SharedRuns
+
+# What steps ask for, as far as the platform takes it.
+MODEST: dict[str, Any] = {"cpu_count": 1, "memory": "128MB", "gpu_count": 1}
+
+
+def modest() -> dict[str, Any]:
+    """Returns what steps ask for: a bit of everything that the platform takes."""
+    offered = harness.current().capabilities.resources
+    return {name: value for name, value in MODEST.items() if name in offered}
+
+
+@shared_run
+def static(_: Path) -> Outcome:
+    """A finished run of a static pipeline. Its step `left` asks for resources."""
+    return runs.execute(pipelines.diamond, modest())
+
+
+@shared_run
+def dynamic(_: Path) -> Outcome:
+    """A finished run of a dynamic pipeline, with isolated steps if they are offered.
+
+    Its step `isolated` asks for resources.
+    """
+    if not harness.current().capabilities.isolated_steps:
+        return runs.execute(pipelines.dynamic_inline)
+    return runs.execute(pipelines.dynamic, modest())
+
+
+@shared_run
+def failing(_: Path) -> Outcome:
+    """A run whose first step raises an exception."""
+    return runs.execute(pipelines.failing)
+
+
+@shared_run
+def killed(_: Path) -> Outcome:
+    """A run whose first step is killed."""
+    return runs.execute(pipelines.killed)
+
+
+@shared_run
+def stopped(folder: Path) -> Outcome:
+    """A run that was stopped by force."""
+    return runs.execute_and_stop(pipelines.stopped, folder, graceful=False)
+
+
+@shared_run
+def dynamic_stopped(folder: Path) -> Outcome:
+    """A dynamic run that was stopped by force."""
+    return runs.execute_and_stop(pipelines.dynamic_stopped, folder, graceful=False)
+
+
+@shared_run
+def stopped_gently(folder: Path) -> Outcome:
+    """A run that was stopped, and whose step could finish."""
+    return runs.execute_and_stop(pipelines.stopped_gently, folder, graceful=True)
+
+
+@shared_run
+def dynamic_stopped_gently(folder: Path) -> Outcome:
+    """A dynamic run that was stopped, and whose step could finish."""
+    return runs.execute_and_stop(pipelines.dynamic_stopped_gently, folder, graceful=True)
+
+
+@shared_run
+def dead_before_zenml(_: Path) -> Outcome:
+    """A run whose first step cannot even start Python."""
+    broken = {"first": {"environment": {"PYTHONHOME": "/nowhere"}}}
+    return runs.execute(pipelines.diamond.with_options(steps=broken))
+
+
+@shared_run
+def dynamic_failing(_: Path) -> Outcome:
+    """A dynamic run whose inline step raises an exception."""
+    return runs.execute(pipelines.dynamic_failing)
+
+
+@shared_run
+def dynamic_killed(_: Path) -> Outcome:
+    """A dynamic run whose isolated step is killed."""
+    return runs.execute(pipelines.dynamic_killed)
+
+
+@shared_run
+def dynamic_orchestration_killed(_: Path) -> Outcome:
+    """A dynamic run whose function is killed."""
+    return runs.execute(pipelines.dynamic_orchestration_killed)
+
+
+@shared_run
+def retried(folder: Path) -> Outcome:
+    """A run whose first step is killed once, and tried again."""
+    return runs.execute(pipelines.retried, str(folder))
+
+
+@shared_run
+def retried_in_vain(folder: Path) -> Outcome:
+    """A run whose step fails at each try."""
+    return in_folder(pipelines.retried_in_vain, folder)
+
+
+# How many seconds the step beside the failing one takes.
+SECONDS = {
+    ExecutionMode.FAIL_FAST: 60.0,
+    ExecutionMode.STOP_ON_FAILURE: 2.0,
+    ExecutionMode.CONTINUE_ON_FAILURE: 0.1,
+}
+
+
+@shared_run
+def fail_fast(folder: Path) -> Outcome:
+    """A run in which one of two branches fails, and the other is ended."""
+    return in_mode(ExecutionMode.FAIL_FAST, folder)
+
+
+@shared_run
+def stop_on_failure(folder: Path) -> Outcome:
+    """A run in which one of two branches fails, and no step starts after that."""
+    return in_mode(ExecutionMode.STOP_ON_FAILURE, folder)
+
+
+@shared_run
+def continue_on_failure(folder: Path) -> Outcome:
+    """A run in which one of two branches fails, and the other goes on."""
+    return in_mode(ExecutionMode.CONTINUE_ON_FAILURE, folder)
+
+
+@shared_run
+def dynamic_with_resources(_: Path) -> Outcome:
+    """A dynamic run whose pipeline, and not its step, asks for resources."""
+    settings = pipelines.with_resources(modest())
+    return runs.execute(pipelines.dynamic_single.with_options(settings=settings))
+
+
+@shared_run
+def again(_: Path) -> Outcome:
+    """A second execution of the snapshot of `static`."""
+    return runs.execute_again(snapshot_of(runs.shared("static")))
+
+
+@shared_run
+def at_the_same_time(_: Path) -> Outcome:
+    """A third execution of that snapshot, beside a fourth. It knows the other as `beside`."""
+    found = snapshot_of(runs.shared("static"))
+    with ThreadPoolExecutor() as threads:
+        one, other = threads.map(runs.execute_again, [found, found])
+    one.beside = other
+    return one
+
+
+@shared_run
+def imported_with_flavor(_: Path) -> list[str]:
+    """The modules that importing the flavor loads, beside those of `zenml.orchestrators`."""
+    program = (
+        "import sys, zenml.orchestrators; before = set(sys.modules); "
+        f"import {harness.current().flavor.__module__}; print(*set(sys.modules) - before)"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=scaled(120),
+    ).stdout
+    return output.split()
+
+
+def in_mode(mode: ExecutionMode, folder: Path) -> Outcome:
+    """Runs a pipeline with a failing branch in an execution mode."""
+    return in_folder(pipelines.modes(mode, SECONDS[mode]), folder)
+
+
+def in_folder(pipeline: Pipeline, folder: Path) -> Outcome:
+    """Runs a pipeline that leaves marks in a folder."""
+    outcome = runs.execute(pipeline, str(folder))
+    outcome.marks = folder
+    return outcome
+
+
+def snapshot_of(outcome: Outcome) -> PipelineSnapshotResponse:
+    """Returns the snapshot that was executed."""
+    assert outcome.run.snapshot is not None
+    return outcome.run.snapshot
+
+
+@pytest.fixture(scope="session")
+def snapshot(static: Outcome) -> PipelineSnapshotResponse:
+    """The snapshot of the run `static`."""
+    return snapshot_of(static)
+
+
+@pytest.fixture(scope="session")
+def outcome_of(shared_runs: SharedRuns) -> Any:
+    """Returns the outcome of a shared run by its name: `outcome_of("static")`."""
+    return shared_runs.get

@@ -1,0 +1,28 @@
+"""Makes the engine importable, as the package `engine`, here and in the processes it starts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENGINE = Path(__file__).parents[2] / "template" / "project" / "src" / "{{ package_name }}"
+
+sys.path[:0] = [str(ENGINE), str(Path(__file__).parent)]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Gives processes the engine, and a ZenML of their own."""
+    path = os.pathsep.join(filter(None, (str(ENGINE), os.environ.get("PYTHONPATH"))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", path)
+        patch.setenv("ZENML_CONFIG_PATH", str(tmp_path_factory.mktemp("zenml")))
+        patch.setenv("ZENML_ANALYTICS_OPT_IN", "false")
+        yield

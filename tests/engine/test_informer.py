@@ -1,0 +1,183 @@
+"""The informer: it keeps up with what a source has, whatever the source does."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from engine import informer
+from engine.informer import Event, EventKind, ExpiredVersionError, Informer, NotSyncedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class AwayError(Exception):
+    """The source does not answer."""
+
+
+END = Event(EventKind.BOOKMARK, "", None, "end")
+
+
+class FakeSource:
+    """A source that says what the test puts into it."""
+
+    def __init__(self) -> None:
+        """Has one item, and no events."""
+        self.present: dict[str, int] = {"a": 1}
+        self.errors: list[Exception] = []
+        self.events: queue.Queue[Event[int] | Exception] = queue.Queue()
+        self.lists = 0
+        self.watched_from: list[str] = []
+        self.ends_at_once = False
+
+    def list(self) -> tuple[dict[str, int], str]:
+        """Returns what is there."""
+        self.lists += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return dict(self.present), f"list-{self.lists}"
+
+    def watch(self, version: str) -> Iterator[Event[int]]:
+        """Yields the events until there is an `END`."""
+        self.watched_from.append(version)
+        while not self.ends_at_once:
+            event = self.events.get()
+            if isinstance(event, Exception):
+                raise event
+            if event is END:
+                return
+            yield event
+
+    def interrupt(self) -> None:
+        """Ends the watch."""
+        self.events.put(END)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Waits until a condition holds, for at most ten seconds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def source() -> FakeSource:
+    """A source with one item."""
+    return FakeSource()
+
+
+@pytest.fixture
+def changed() -> list[str | None]:
+    """What the informer has told."""
+    return []
+
+
+@pytest.fixture
+def watcher(source: FakeSource, changed: list[str | None]) -> Iterator[Informer[int]]:
+    """An informer of the source, which is not started."""
+    made = Informer(source, changed.append, transient=(AwayError,))
+    yield made
+    made.close()
+
+
+def test_what_is_there_is_known_and_each_change_is_told(
+    source: FakeSource, watcher: Informer[int], changed: list[str | None]
+) -> None:
+    watcher.start(5)
+    assert (watcher.get("a"), watcher.get("b")) == (1, None)
+    source.events.put(Event(EventKind.CHANGED, "b", 2, "v1"))
+    source.events.put(Event(EventKind.BOOKMARK, "", None, "v2"))
+    source.events.put(Event(EventKind.DELETED, "a", 1, "v3"))
+    wait_until(lambda: watcher.is_gone("a"))
+    assert watcher.items() == [2]
+    assert not watcher.is_gone("b")
+    assert not watcher.is_gone("never")
+    assert changed == [None, "b", "a"]
+
+
+def test_what_is_deleted_can_be_kept(source: FakeSource) -> None:
+    keeping = Informer(source, lambda _: None, transient=(AwayError,), keep_deleted=True)
+    keeping.start(5)
+    source.events.put(Event(EventKind.DELETED, "a", 7, "v1"))
+    wait_until(lambda: keeping.get("a") == 7)
+    source.present = {}
+    source.events.put(ExpiredVersionError())
+    wait_until(lambda: source.lists == 2)
+    assert keeping.get("a") == 7
+    keeping.close()
+
+
+def test_a_watch_that_breaks_off_goes_on_from_the_last_event(
+    source: FakeSource, watcher: Informer[int]
+) -> None:
+    watcher.start(5)
+    source.events.put(Event(EventKind.CHANGED, "b", 2, "v7"))
+    source.events.put(AwayError())
+    wait_until(lambda: source.watched_from == ["list-1", "v7"])
+    assert source.lists == 1
+
+
+def test_an_expired_version_is_listed_again(source: FakeSource, watcher: Informer[int]) -> None:
+    watcher.start(5)
+    source.present = {"c": 3}
+    source.events.put(ExpiredVersionError())
+    wait_until(lambda: watcher.get("c") == 3)
+    assert watcher.is_gone("a")
+    assert source.watched_from[-1] == "list-2"
+
+
+def test_a_source_that_is_away_at_first_is_asked_again(
+    source: FakeSource, watcher: Informer[int]
+) -> None:
+    source.errors = [AwayError(), AwayError()]
+    watcher.start(5)
+    assert watcher.get("a") == 1
+
+
+def test_start_does_not_wait_for_ever(
+    source: FakeSource, watcher: Informer[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.errors = [AwayError("on holiday") for _ in range(1000)]
+    monkeypatch.setattr(informer, "LONGEST_PAUSE", 0.01)
+    with pytest.raises(NotSyncedError, match="on holiday"):
+        watcher.start(0.2)
+    lists = source.lists
+    time.sleep(0.1)
+    assert source.lists == lists
+
+
+def test_an_error_that_is_final_at_first_is_raised(
+    source: FakeSource, watcher: Informer[int]
+) -> None:
+    source.errors = [PermissionError("not you")]
+    with pytest.raises(PermissionError, match="not you"):
+        watcher.start(5)
+
+
+def test_what_was_allowed_once_will_be_so_again(source: FakeSource, watcher: Informer[int]) -> None:
+    watcher.start(5)
+    source.events.put(PermissionError("not now"))
+    wait_until(lambda: len(source.watched_from) == 2)
+
+
+def test_a_server_that_ends_each_watch_at_once_is_not_asked_all_the_time(
+    source: FakeSource, watcher: Informer[int]
+) -> None:
+    source.ends_at_once = True
+    watcher.start(5)
+    time.sleep(1.0)
+    assert len(source.watched_from) < 10
+
+
+def test_nothing_is_left_of_one_that_is_closed(source: FakeSource) -> None:
+    before = threading.active_count()
+    for _ in range(10):
+        opened = Informer(source, lambda _: None, transient=(AwayError,))
+        opened.start(5)
+        opened.close()
+    assert threading.active_count() == before

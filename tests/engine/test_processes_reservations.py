@@ -1,0 +1,95 @@
+"""Reservations: no more is handed out than there is, in order, and nothing leaks."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from engine.processes.reservations import Capacity, Reservation, Reservations, Resources
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_no_more_is_handed_out_than_there_is(tmp_path: Path) -> None:
+    capacity = Capacity(cpus=4, memory=100, gpus=("0", "1", "2"))
+    held: list[Reservation] = []
+    peak, lock = 0, threading.Lock()
+
+    def client() -> None:
+        nonlocal peak
+        # One each, as in separate processes.
+        reservations = Reservations(tmp_path / "reservations.db", capacity)
+        for _ in range(3):
+            wanted = Resources(cpus=1.5, memory=30, gpus=1)
+            while (mine := reservations.try_reserve(wanted)) is None:
+                time.sleep(0.01)
+            with lock:
+                held.append(mine)
+                peak = max(peak, len(held))
+                gpus = [gpu for reservation in held for gpu in reservation.gpus or ()]
+                assert len(gpus) == len(set(gpus))
+            time.sleep(0.03)
+            with lock:
+                held.remove(mine)
+            reservations.release(mine)
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(client) for _ in range(4)]:
+            done.result()
+    assert peak == 2  # 1.5 CPUs each, of 4.
+    everything = Reservations(tmp_path / "reservations.db", capacity)
+    assert everything.try_reserve(Resources(4, 100, 3)) is not None
+
+
+def test_fractions_add_up(tmp_path: Path) -> None:
+    reservations = Reservations(tmp_path / "reservations.db", Capacity(0.3, 1, ()))
+    assert reservations.try_reserve(Resources(cpus=0.1)) is not None
+    assert reservations.try_reserve(Resources(cpus=0.2)) is not None
+    assert reservations.try_reserve(Resources(cpus=0.1)) is None
+
+
+def test_a_dead_process_holds_nothing(tmp_path: Path) -> None:
+    reservations = Reservations(tmp_path / "reservations.db", Capacity(1, 1, ()))
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if reservations.try_reserve(Resources(cpus=1)) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert reservations.try_reserve(Resources(cpus=1)) is not None
+
+
+def test_nobody_overtakes(tmp_path: Path) -> None:
+    reservations = Reservations(tmp_path / "reservations.db", Capacity(2, 1, ()))
+    held = reservations.try_reserve(Resources(cpus=1))
+    assert held is not None
+    order: list[str] = []
+    cancelled: set[str] = set()
+    woken = {name: threading.Event() for name in ("big", "given up", "small")}
+
+    def wait(name: str, cpus: float) -> None:
+        waits = threading.Event()
+        reservation = reservations.reserve(
+            Resources(cpus=cpus), woken[name], lambda: name in cancelled, waits.set
+        )
+        if reservation is None:
+            order.append(f"{name} has nothing")
+        else:
+            order.append(name)
+            reservations.release(reservation)
+
+    threads = []
+    for name, cpus in (("big", 2), ("given up", 1), ("small", 1)):
+        threads.append(threading.Thread(target=wait, args=(name, cpus)))
+        threads[-1].start()
+        time.sleep(0.05)
+    cancelled.add("given up")
+    woken["given up"].set()
+    threads[1].join(5)
+    assert order == ["given up has nothing"]  # There is enough for the small one, all the same.
+    reservations.release(held)
+    for thread in threads:
+        thread.join(5)
+    assert order == ["given up has nothing", "big", "small"]

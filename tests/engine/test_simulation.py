@@ -1,0 +1,218 @@
+"""The controller in virtual time: runs at random, and the faults that they must find.
+
+`python tests/engine/explore.py 100000` explores more of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import simulation
+from engine.controller import Controller
+from engine.protocols import JobStatus, Phase
+from simulation import Ending, Scenario, ViolationError, explore, simulate
+from zenml.enums import ExecutionMode
+
+if TYPE_CHECKING:
+    from engine.controller import Attempt
+
+# How many runs the gate explores, in how many parts, so that they are shared out.
+RUNS = 2000
+PARTS = 4
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_all_invariants_hold_in_runs_at_random(part: int) -> None:
+    size = RUNS // PARTS
+    violation = explore(range(part * size, (part + 1) * size))
+    assert violation is None, str(violation)
+
+
+# ---- Faults that are planted, each in a controller with one method wrong
+
+
+class LostAnswerSubmitsTwice(Controller):
+    """Takes a submission without an answer for one that did not arrive."""
+
+    def _answer_open_submissions(self) -> None:
+        for name in self._unanswered:
+            self._active[name].number += 1
+            self._attempts[name] = self._active[name].number
+        super()._answer_open_submissions()
+
+
+class RestartForgetsAttempts(Controller):
+    """Begins anew when it is started again."""
+
+    def _recover(self) -> None:
+        """Finds nothing out."""
+
+
+class StopIsOvertakenByAStart(Controller):
+    """Drops a submission without an answer when the run is stopped, though it may have arrived."""
+
+    def _answer_open_submissions(self) -> None:
+        if self._dag.halted:
+            for name in self._unanswered:
+                del self._active[name]
+                self._to_stop.pop(name, None)
+            self._unanswered.clear()
+        super()._answer_open_submissions()
+
+
+class StaleStatusEndsAStepTwice(Controller):
+    """Gives all attempts of a step one key, so that the end of the first ends the second too."""
+
+    def __init__(self, *arguments: Any) -> None:
+        *others, job_of = arguments
+        super().__init__(*others, lambda name, _: job_of(name, 1))
+
+
+class OutageCountsAsFailure(Controller):
+    """Takes jobs that cannot be asked for as failed."""
+
+    def _observe(self) -> None:
+        try:
+            super()._observe()
+        except self._platform.transient:
+            for name, attempt in self._active.items():
+                if attempt.handle is not None:
+                    attempt.end = JobStatus(Phase.FAILED, "the platform is away")
+                    self._ended[name] = None
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        LostAnswerSubmitsTwice,
+        RestartForgetsAttempts,
+        StopIsOvertakenByAStart,
+        StaleStatusEndsAStepTwice,
+        OutageCountsAsFailure,
+    ],
+)
+def test_a_planted_fault_is_found(faulty: type[Controller]) -> None:
+    violation = explore(range(RUNS), faulty)
+    assert violation is not None
+    assert "seed" in str(violation)
+    assert "is created" in str(violation)  # It comes with its story.
+
+
+# ---- Single stories
+
+
+def run_one(what: str, **more: Any) -> simulation.Result:
+    """Runs one step, and one below it; the first attempt of the first ends in some way."""
+    scenario = Scenario(
+        upstream={"first": (), "second": ("first",)},
+        endings={"first": (Ending(what=what), Ending())},
+        **more,
+    )
+    return simulate(scenario)
+
+
+@pytest.mark.parametrize("what", ["fail", "die", "leave", "vanish", "refused", "hopeless"])
+def test_a_step_that_does_not_succeed_fails_the_run_and_nothing_below_it_starts(what: str) -> None:
+    result = run_one(what)
+    assert result.status == "failed"
+    assert not result.succeeded
+    assert "second" not in result.world.zenml.steps
+
+
+@pytest.mark.parametrize("what", ["fail", "die", "leave", "vanish", "refused", "hopeless"])
+def test_a_step_with_a_retry_is_tried_again(what: str) -> None:
+    result = run_one(what, retries={"first": 1})
+    assert result.status == "completed"
+    assert result.succeeded
+    assert "run/first/2" in result.world.platform.jobs
+
+
+def test_a_job_that_is_preempted_before_its_step_begins_costs_no_retry() -> None:
+    result = run_one("preempted")
+    assert result.status == "completed"
+    assert len(result.world.zenml.steps["first"]) == 1
+
+
+def test_a_success_that_zenml_has_stays_one_whatever_becomes_of_the_job() -> None:
+    assert run_one("late").status == "completed"
+
+
+def test_a_cached_step_has_no_job() -> None:
+    result = run_one("fail", cached=frozenset({"first"}))
+    assert result.status == "completed"
+    assert [*result.world.platform.jobs] == ["run/second/1"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "beside", "below"),
+    [
+        (ExecutionMode.FAIL_FAST, "stopped", False),
+        (ExecutionMode.STOP_ON_FAILURE, "completed", False),
+        (ExecutionMode.CONTINUE_ON_FAILURE, "completed", True),
+    ],
+)
+def test_a_failure_means_for_the_others_what_the_mode_says(
+    mode: ExecutionMode, beside: str, below: bool
+) -> None:
+    scenario = Scenario(
+        upstream={"fails": (), "beside": (), "below_beside": ("beside",)},
+        endings={"fails": (Ending(what="fail"),), "beside": (Ending(seconds=60),)},
+        mode=mode,
+    )
+    zenml = simulate(scenario, 1).world.zenml
+    assert zenml.status == "failed"
+    assert zenml.steps["beside"][-1].status == beside
+    assert ("below_beside" in zenml.steps) is below
+
+
+@pytest.mark.parametrize(("forced", "status"), [(True, "stopped"), (False, "completed")])
+def test_a_stop_ends_the_run_and_lets_nothing_start(forced: bool, status: str) -> None:
+    scenario = Scenario(
+        upstream={"first": (), "second": ("first",)},
+        endings={"first": (Ending(seconds=60),)},
+        stop_at=30.0,
+        forced=forced,
+    )
+    zenml = simulate(scenario).world.zenml
+    assert zenml.status == "stopped"
+    assert zenml.steps["first"][-1].status == status
+    assert "second" not in zenml.steps
+
+
+def test_no_more_steps_are_in_progress_than_allowed() -> None:
+    scenario = Scenario(upstream={f"s{n}": () for n in range(6)}, max_parallelism=2)
+    jobs = simulate(scenario).world.platform.jobs.values()
+    spans = [(job.history[0][0], job.history[-1][0]) for job in jobs]
+    for moment, _ in spans:
+        assert sum(began <= moment < ended for began, ended in spans) <= 2
+
+
+@pytest.mark.parametrize("away", ["zenml_away", "platform_away"])
+def test_a_run_is_late_and_nothing_else_when_one_of_the_two_is_away_for_an_hour(away: str) -> None:
+    upstream = {"first": (), "second": ("first",), "third": ("second",)}
+    result = simulate(Scenario(upstream=upstream, **{away: (8.0, 3608.0)}))
+    assert result.status == "completed"
+    assert result.world.time > 3600
+
+
+def test_a_platform_that_is_watched_is_asked_less_often_and_runs_are_shorter() -> None:
+    upstream = {f"s{n}": (f"s{n - 1}",) if n else () for n in range(20)}
+    polled = simulate(Scenario(upstream=upstream)).world
+    watched = simulate(Scenario(upstream=upstream, watched=True)).world
+    assert watched.calls < polled.calls
+    assert watched.time < polled.time
+
+
+class EndsAreSuccesses(Controller):
+    """Takes every end for a success."""
+
+    def _settle(self, name: str, attempt: Attempt) -> bool:
+        self._dag.succeeded(name)
+        return True
+
+
+def test_a_violation_names_its_seed_and_tells_its_story() -> None:
+    scenario = Scenario(upstream={"first": ()}, endings={"first": (Ending(what="fail"),)})
+    with pytest.raises(ViolationError, match=r"seed 7(.|\n)*run/first/1 is created"):
+        simulate(scenario, 7, EndsAreSuccesses)

@@ -1,0 +1,168 @@
+"""A generated project through its life: checked, typed, built, installed, tested."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from discovery import Variant, described, variants
+from projects import Project, installed
+from rendering import backends, questions, render, strategies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def on_the_engine(backend: str) -> bool:
+    """Tells whether a backend is on the engine. The others have not changed, and take long."""
+    return bool(backends()[backend]["engine"])
+
+
+def gated(chosen: Iterable[Variant]) -> list[object]:
+    """Returns parameters of a test: those whose backend is not on the engine run in the gate."""
+    return [
+        pytest.param(
+            variant,
+            id=str(variant),
+            marks=[] if on_the_engine(variant.backend) else [pytest.mark.gate],
+        )
+        for variant in chosen
+    ]
+
+
+ON_THE_ENGINE = [variant for variant in variants() if on_the_engine(variant.backend)]
+FIRST = [variant for variant in variants() if variant.is_first]
+OTHERS = [variant for variant in variants() if not variant.is_first]
+
+
+@pytest.fixture(scope="module")
+def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project of a variant, installed. The tests of a module share it."""
+    variant: Variant = request.param
+    return installed(tmp_path_factory.mktemp(variant.strategy), **variant.answers)
+
+
+def test_each_strategy_has_a_variant_and_each_answer_is_a_question() -> None:
+    assert {(variant.backend, variant.strategy) for variant in variants()} == set(strategies())
+    for variant in variants():
+        assert variant.answers.keys() <= questions().keys()
+
+
+@pytest.mark.parametrize("project", gated(variants()), indirect=True)
+def test_its_own_checks_pass(project: Project) -> None:
+    for check in (
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("mypy", "--python-executable", sys.executable),
+    ):
+        result = project.run(sys.executable, "-m", *check)
+        assert result.returncode == 0, f"{check}: {result.stdout}"
+
+
+@pytest.mark.parametrize("project", gated(variants()), indirect=True)
+def test_wheel_and_sdist_are_complete(project: Project) -> None:
+    package = next(path for path in (project.source / "src").iterdir() if path.is_dir())
+    sources = {
+        path.relative_to(project.source / "src").as_posix()
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert f"{package.name}/py.typed" in sources
+    (wheel,) = (project.source.parent / "dist").glob("*.whl")
+    assert sources <= set(zipfile.ZipFile(wheel).namelist())
+    (sdist,) = (project.source.parent / "dist").glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {f"src/{name}" for name in sources} <= names
+    assert {"README.md", "CHANGELOG.md", "LICENSE", "tests/conftest.py"} <= names
+
+
+@pytest.mark.parametrize("project", gated(ON_THE_ENGINE), indirect=True)
+def test_its_quick_tests_pass_and_leave_nothing_running(project: Project) -> None:
+    check_suite(project)
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("project", FIRST, ids=str, indirect=True)
+def test_all_its_tests_pass_and_leave_nothing_running(project: Project) -> None:
+    check_suite(project, "--all")
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize(
+    ("project", "variant"), zip(OTHERS, OTHERS, strict=True), ids=str, indirect=["project"]
+)
+def test_with_another_strategy_the_tests_that_depend_on_it_pass(
+    project: Project, variant: Variant
+) -> None:
+    chosen = described(variant.backend)["strategy_tests"]
+    check_suite(project, "--all", *(f"tests/{name}" for name in chosen))
+
+
+def check_suite(project: Project, *arguments: str) -> None:
+    """Runs tests of a project: all pass, none is skipped, and nothing of them stays."""
+    result = project.pytest(*arguments)
+    assert result.returncode == 0, result.stdout
+    assert not re.search(r"\d+ skipped", result.stdout), result.stdout
+    # They have run pipelines, killed clients and controllers, and stopped runs.
+    deadline = time.monotonic() + 20
+    while left := [process for process in psutil.process_iter() if is_of(project, process)]:
+        assert time.monotonic() < deadline, [process.cmdline() for process in left]
+        time.sleep(0.2)
+
+
+def is_of(project: Project, process: psutil.Process) -> bool:
+    """Tells whether a process imports a project's package, or was forked by its tests' node."""
+    try:
+        path, command = process.environ().get("PYTHONPATH", ""), process.cmdline()
+    except psutil.Error:  # It has ended, or is another user's.
+        return False
+    return str(project.site) in path or any(str(project.source) in word for word in command)
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("variant", FIRST, ids=str)
+def test_its_tests_pass_on_the_oldest_versions_it_claims(tmp_path: Path, variant: Variant) -> None:
+    source = render(tmp_path / "floor", **variant.answers)
+    python = tmp_path / "venv" / "bin" / "python"
+    backend = described(variant.backend)
+    chosen = [f"tests/{name}" for name in backend.get("oldest_tests", [])]
+    for command in (
+        ("uv", "venv", "--python", sys.executable, str(tmp_path / "venv")),
+        ("uv", "pip", "install", "--python", str(python), "--compile-bytecode", "--quiet",
+         f"{source}[test]", *backend["oldest"]),
+        (str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--all", *chosen),
+    ):  # fmt: skip
+        result = subprocess.run(
+            command, cwd=source, capture_output=True, text=True, timeout=1200, check=False
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("backend", backends())
+def test_constraints_pin_all_that_it_installs(tmp_path: Path, backend: str) -> None:
+    source = render(tmp_path / "project", backend=backend)
+    resolved = subprocess.run(
+        ["uv", "pip", "compile", "--universal", "--python-version", "3.10", "--quiet",
+         "--extra", "test", "--group", "dev", "--no-annotate", "--no-header",
+         "--constraints", "constraints.txt", "pyproject.toml"],
+        cwd=source, stdout=subprocess.PIPE, text=True, timeout=300, check=True,
+    )  # fmt: skip
+    needed = pins(resolved.stdout)
+    assert len(needed) > 50
+    # Nothing of another backend's is among them.
+    assert needed == pins((source / "constraints.txt").read_text())
+
+
+def pins(requirements: str) -> set[str]:
+    """Returns names with versions, without the markers that say where they are needed."""
+    lines = (line.partition(";")[0].strip() for line in requirements.splitlines())
+    return {line for line in lines if line and not line.startswith("#")}

@@ -1,0 +1,533 @@
+"""A project of each recorded version can be updated to the working tree, and loses no edit."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from derived import ROOT
+from packaging.version import Version
+from rendering import backends, export, questions, render, run_copier_cli
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HOOK = ROOT / "hooks" / "to_0_5_0.py"
+ASIDE = "before-0.5.0"
+ANSWERS = {"project_name": "acme-orch", "package_name": "acme_orch"}
+PACKAGE = "src/acme_orch"
+
+VERSIONS: dict[str, str] = yaml.safe_load((ROOT / "versions.yml").read_text())
+FIRST = {"local": "0.1.0", "kubernetes": "0.2.0", "sagemaker": "0.3.0", "vertex": "0.4.0"}
+ON_THE_ENGINE = [name for name, wiring in backends().items() if wiring["engine"]]
+
+# Each backend, with each version that has it.
+STARTS = [
+    (backend, version)
+    for backend in backends()
+    for version in VERSIONS
+    if Version(version) >= Version(FIRST.get(backend, "0.5.0"))
+]
+MOVED = [
+    (backend, version)
+    for backend, version in STARTS
+    if backend in ON_THE_ENGINE and Version(version) < Version("0.5.0")
+]
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Runs git, as nobody in particular, and returns what it prints."""
+    author = ("-c", "user.name=Tester", "-c", "user.email=tester@example.invalid")
+    command = ["git", *author, *arguments]
+    done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commits all there is."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of this repository, with the working tree as its last commit."""
+    if git(ROOT, "rev-parse", "--is-shallow-repository").strip() != "false":
+        pytest.skip("the versions are commits, and this is no whole clone")
+    folder = tmp_path_factory.mktemp("template") / "orch-template"
+    git(folder.parent, "clone", "--quiet", str(ROOT), str(folder))
+    for name in ("template", "hooks"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    export(folder.parent / "exported")
+    shutil.copytree(folder.parent / "exported", folder, dirs_exist_ok=True)
+    commit(folder, "the working tree")
+    return folder
+
+
+@dataclass(frozen=True)
+class Start:
+    """A project, in a repository of its own."""
+
+    folder: Path
+
+    def update(self, *options: str) -> subprocess.CompletedProcess[str]:
+        """Updates it to the template's last commit."""
+        return run_copier_cli("update", "--defaults", "--vcs-ref=HEAD", *options, cwd=self.folder)
+
+    def by_hand(self, *options: str) -> subprocess.CompletedProcess[str]:
+        """Runs the hook as a person does, or as Copier does."""
+        return subprocess.run(
+            [sys.executable, str(HOOK), *options],
+            cwd=self.folder,
+            env=os.environ | {"COPIER_SETTINGS_PATH": os.devnull},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What is in it, git's own files aside."""
+        return contents(self.folder)
+
+    @property
+    def conflicts(self) -> set[str]:
+        """The files that git calls unmerged."""
+        return {*git(self.folder, "diff", "--name-only", "--diff-filter=U").split()}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Returns the files of a folder by their paths, git's and Python's own aside."""
+    return {
+        name: path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not {".git", "__pycache__"} & {*path.parts}
+        and (name := path.relative_to(folder).as_posix())
+    }
+
+
+@pytest.fixture(scope="module")
+def generated(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Generates a project of a version or a commit, once; a copy never needs `--trust`."""
+    made: dict[tuple[str, str], Path] = {}
+
+    def generate(backend: str, version: str) -> Path:
+        if (backend, version) not in made:
+            folder = tmp_path_factory.mktemp("generated") / "acme-orch"
+            given = [f"--data={name}={value}" for name, value in ANSWERS.items()]
+            options = (f"--vcs-ref={VERSIONS.get(version, version)}", f"--data=backend={backend}")
+            done = run_copier_cli(
+                "copy", "--defaults", "--quiet", *options, *given, template, folder, cwd=template
+            )
+            assert done.returncode == 0, done.stderr
+            made[backend, version] = folder
+        return made[backend, version]
+
+    return generate
+
+
+@pytest.fixture
+def start(tmp_path: Path, generated: Callable[..., Path]) -> Callable[..., Start]:
+    """Makes a project of a version or a commit, as its owner has it after the first commit."""
+
+    def make(backend: str, version: str) -> Start:
+        folder = tmp_path / f"{backend}-{version}"
+        shutil.copytree(generated(backend, version), folder)
+        git(folder, "init", "--quiet")
+        commit(folder, "as generated")
+        return Start(folder)
+
+    return make
+
+
+# ---- What owners edit ------------------------------------------------------------------------
+
+# Per file: what is looked for, and what is put there.
+Edits = dict[str, list[tuple[str, str]]]
+
+METHOD = """    def bill(self) -> str:
+        \"\"\"ACME's.\"\"\"
+        return audit.center(self.config)
+
+"""
+FUNCTION = """
+
+def acme_priority() -> str:
+    \"\"\"ACME's.\"\"\"
+    return "low"
+"""
+TEST = "\n\ndef test_acme() -> None:\n    assert True\n"
+SETTING = """    cost_center: str = Field(
+        default="",
+        description="Who pays for the step at ACME.",
+    )
+"""
+EVERYWHERE: Edits = {
+    "README.md": [
+        (r"^Runs ZenML pipelines on acme-orch$", "Runs the pipelines of ACME."),
+        (r"^## Limits$", "## Limits\n\nACME's proxy ends a log after an hour."),
+        (r"my-stack", "acme-stack"),
+    ],
+    "CHANGELOG.md": [(r"^## \[Unreleased\]$", "## [Unreleased]\n\n- Bills each cost center.")],
+    "pyproject.toml": [
+        (r"^version = .*", 'version = "1.4.0"'),
+        (r'^  "zenml>=0.95",$', '  "zenml>=0.96,<1",\n  "acme-billing>=2",'),
+        (r'^(  "W", .*)$', r'\1\n  "Q",    # quotes'),
+        (r"^# An extra rather than", '[project.urls]\nHome = "https://acme.example"\n\n\\g<0>'),
+    ],
+    ".github/workflows/ci.yml": [
+        (r"^  check:$", "  lint:"),
+        (r"actions/setup-python@v\d+", "actions/setup-python@v99"),
+        (r"python: \[(.*)\]", r'python: [\1, "3.14"]'),
+    ],
+    f"{PACKAGE}/run_id.py": [(r"^(- Where a person .*)", r"- At ACME: it is on each bill.\n\1")],
+    f"{PACKAGE}/orchestrator.py": [
+        (r"^from \. import run_id", "from . import audit\n\\g<0>"),
+        (r"^    def submit_pipeline\(", METHOD + r"\g<0>"),
+    ],
+    f"{PACKAGE}/controller.py": [(r"\Z", FUNCTION)],
+}
+OF_BACKENDS: dict[str, Edits] = {
+    "local": {
+        f"{PACKAGE}/config.py": [(r"^    stop_grace_seconds:", SETTING + r"\g<0>")],
+        f"{PACKAGE}/resources.py": [(r"\Z", FUNCTION)],
+        f"{PACKAGE}/processes.py": [(r"^class Platform:$", "class Platform:\n    # ACME's own.\n")],
+        "tests/test_client.py": [(r"\Z", TEST)],
+        "tests/test_processes.py": [(r"\Z", TEST)],
+    },
+    "kubernetes": {
+        f"{PACKAGE}/config.py": [(r"^    gpu_resource:", SETTING + r"\g<0>")],
+        f"{PACKAGE}/resources.py": [(r"\Z", FUNCTION)],
+        f"{PACKAGE}/manifests.py": [
+            (r'^        "hostIPC": .*', r'\g<0>\n        "priorityClassName": acme_priority(),'),
+            (r"\Z", FUNCTION),
+        ],
+        "rbac.yaml": [(r"\A", "# Approved by ACME's platform team.\n")],
+        "tests/standin_node.py": [(r"\A", "# ACME waits longer here.\n")],
+        "tests/test_pods.py": [(r"\Z", TEST)],
+    },
+    "sagemaker": {f"{PACKAGE}/definition.py": [(r"\Z", FUNCTION)]},
+    "vertex": {f"{PACKAGE}/spec.py": [(r"\Z", FUNCTION)]},
+}
+ADDED = {
+    f"{PACKAGE}/audit.py": "def center(_: object) -> str:\n    return ''\n",
+    "tests/test_acme.py": "from under_test import Orchestrator\n\nassert Orchestrator\n",
+}
+DELETED = ("tests/test_settings.py", "tests/test_failures.py")
+
+
+def edit(project: Start, backend: str) -> dict[str, list[str]]:
+    """Edits a project as owners do, and commits that. Returns the lines added to each file."""
+    before = project.files
+    for name, edits in (EVERYWHERE | OF_BACKENDS[backend]).items():
+        if not (file := project.folder / name).exists():
+            continue  # Another backend has it, or not yet this version.
+        text = file.read_text()
+        for old, new in edits:
+            text = re.sub(old, new, text, count=1, flags=re.MULTILINE)
+        file.write_text(text)
+    for name, text in ADDED.items():
+        (project.folder / name).write_text(text)
+    for name in DELETED:
+        (project.folder / name).unlink(missing_ok=True)
+    commit(project.folder, "edited")
+    return {
+        name: added_lines(before.get(name, b""), after)
+        for name, after in project.files.items()
+        if before.get(name) != after
+    }
+
+
+def added_lines(before: bytes, after: bytes) -> list[str]:
+    """Returns the lines of one text that another has not."""
+    old, new = before.decode().splitlines(), after.decode().splitlines()
+    return [line[2:] for line in difflib.ndiff(old, new) if line.startswith("+ ") and line[2:]]
+
+
+# ---- The tests -------------------------------------------------------------------------------
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize(("backend", "version"), MOVED)
+def test_without_edits_it_becomes_what_is_generated_now(
+    backend: str, version: str, start: Callable[..., Start], generated: Callable[..., Path]
+) -> None:
+    project, now = start(backend, version), contents(generated(backend, "HEAD"))
+    updated = project.update("--trust")
+    assert updated.returncode == 0, updated.stderr
+    assert ASIDE not in updated.stdout
+    assert project.files == now
+    commit(project.folder, "updated")
+    # The hook has nothing to do now.
+    for again in (project.by_hand(), project.by_hand("--stage=after")):
+        assert again.returncode == 0, again.stderr
+        assert project.files == now
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("backend", ON_THE_ENGINE)
+def test_the_hook_says_where_all_code_is_now(backend: str, generated: Callable[..., Path]) -> None:
+    versions = [version for name, version in MOVED if name == backend]
+    old = {path for version in versions for path in contents(generated(backend, version))}
+    now = generated(backend, "HEAD")
+    table = hook()["GONE"][backend]
+    assert {*map(project_path, table)} == old - contents(now).keys()
+    for homes in table.values():
+        for home in homes:
+            assert (now / project_path(home)).exists(), home
+
+
+# In what is edited and has not moved, Copier merges. These hold both versions after it, since:
+CONFLICTS = {
+    "local": {
+        f"{PACKAGE}/orchestrator.py",  # all but a page of it is the engine's now
+        f"{PACKAGE}/resources.py",  # its last function, below which the edit is, is gone
+        "tests/test_processes.py",  # written anew; the edit is at its end
+    },
+    "kubernetes": {
+        f"{PACKAGE}/orchestrator.py",  # as with `local`
+        "tests/test_pods.py",  # its last test, below which the edit is, is another
+    },
+    ("sagemaker", "0.3.0"): {f"{PACKAGE}/orchestrator.py"},  # `config` went to containerized.py
+}
+# These are gone, and their edits are kept aside.
+KEPT = {
+    "local": {f"{PACKAGE}/controller.py", f"{PACKAGE}/processes.py"},
+    "kubernetes": {
+        f"{PACKAGE}/controller.py",
+        f"{PACKAGE}/manifests.py",
+        "tests/standin_node.py",
+    },
+}
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize(("backend", "version"), STARTS)
+def test_no_edit_is_lost(
+    backend: str, version: str, start: Callable[..., Start], generated: Callable[..., Path]
+) -> None:
+    project = start(backend, version)
+    added, edited = edit(project, backend), project.files
+    updated = project.update("--trust")
+    assert updated.returncode == 0, updated.stderr
+    files = project.files
+    conflicts = CONFLICTS.get((backend, version), CONFLICTS.get(backend, set()))
+    kept = KEPT.get(backend, set())
+    assert project.conflicts == conflicts
+    for name, text in files.items():
+        assert (b"<<<<<<< " in text) == (name in conflicts), name
+    for name, lines in added.items():
+        if name in kept:
+            assert files[f"{ASIDE}/{name}"] == edited[name]
+            diff = files[f"{ASIDE}/{name}.diff"].decode().splitlines()
+            assert {f"+{line}" for line in lines} <= {*diff}
+        else:
+            assert {*lines} <= {*files[name].decode().splitlines()}, name
+        if name in kept | conflicts:
+            assert f"- `{name}`" in updated.stdout
+            assert f"- `{name}`" in files[f"{ASIDE}/README.md"].decode()
+    if backend in ON_THE_ENGINE:
+        assert "- `tests/test_acme.py:1`: under_test" in updated.stdout
+    # Nothing stale is there, and what was deleted stays deleted.
+    mine = {name for name in files if not name.startswith(f"{ASIDE}/")} - ADDED.keys()
+    assert mine == contents(generated(backend, "HEAD")).keys() - {*DELETED}
+    check_merged(files, backend)
+
+
+def check_merged(files: dict[str, bytes], backend: str) -> None:
+    """Reads what was merged: that it can be, and that edits are where they were made."""
+    declared = tomllib.loads(files["pyproject.toml"].decode())
+    assert declared["project"]["version"] == "1.4.0"
+    assert {"zenml>=0.96,<1", "acme-billing>=2"} <= {*declared["project"]["dependencies"]}
+    assert "zenml>=0.95" not in declared["project"]["dependencies"]
+    assert declared["project"]["urls"] == {"Home": "https://acme.example"}
+    assert "Q" in declared["tool"]["ruff"]["lint"]["select"]
+    workflow = yaml.safe_load(files[".github/workflows/ci.yml"])
+    assert "lint" in workflow["jobs"]
+    assert "check" not in workflow["jobs"]
+    if backend in ON_THE_ENGINE:
+        module = ast.parse(files[f"{PACKAGE}/config.py"])
+        (owner,) = (
+            node.name
+            for node in module.body
+            if isinstance(node, ast.ClassDef) and "cost_center" in ast.dump(node)
+        )
+        assert owner.endswith("Settings")
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("backend", ON_THE_ENGINE)
+def test_by_hand_it_is_the_same(backend: str, start: Callable[..., Start]) -> None:
+    project = start(backend, "0.4.0")
+    edit(project, backend)
+    before = project.files
+    # Without `--trust` Copier refuses, and has changed nothing.
+    refused = project.update()
+    assert refused.returncode != 0
+    assert "--trust" in refused.stderr
+    assert project.files == before
+    # So it is without Copier, whose update has the same result.
+    updated = project.by_hand("--vcs-ref=HEAD")
+    assert updated.returncode == 0, updated.stderr
+    files, conflicts, status = project.files, project.conflicts, git(project.folder, "status")
+    git(project.folder, "reset", "--quiet", "--hard")
+    git(project.folder, "clean", "--quiet", "-d", "--force")
+    assert project.files == before
+    assert project.update("--trust").returncode == 0
+    assert project.files == files
+    assert project.conflicts == conflicts != set()
+    assert git(project.folder, "status") == status
+    # Once more, it changes nothing.
+    assert project.by_hand("--stage=after").returncode == 0
+    assert project.files == files
+    again = project.by_hand()
+    assert again.returncode != 0
+    assert "Commit or stash" in again.stderr
+    assert project.files == files
+
+
+@pytest.mark.gate
+def test_edits_in_a_module_that_has_moved_move_with_it(start: Callable[..., Start]) -> None:
+    project = start("kubernetes", "0.4.0")
+    module = project.folder / PACKAGE / "manifests.py"
+    module.write_text(module.read_text() + "\n\n# ACME's own.\n")
+    commit(project.folder, "edited")
+    updated = project.update("--trust")
+    assert f"`{PACKAGE}/manifests.py` -> `{PACKAGE}/platform/manifests.py`" in updated.stdout
+    assert not module.exists()
+    moved = (module.parent / "platform" / "manifests.py").read_text()
+    assert moved.endswith("\n\n# ACME's own.\n")
+    assert not project.conflicts
+
+
+@pytest.mark.gate
+def test_from_this_version_on_no_trust_is_needed(
+    template: Path, start: Callable[..., Start]
+) -> None:
+    project = start("local", "HEAD")
+    readme = template / "template" / "project" / "README.md.jinja"
+    text = readme.read_text()
+    readme.write_text(text + "\nA new last line.\n")
+    commit(template, "a later version")
+    try:
+        updated = project.update()
+    finally:
+        git(template, "reset", "--quiet", "--hard", "HEAD~1")
+    assert updated.returncode == 0, updated.stderr
+    assert b"\nA new last line.\n" in project.files["README.md"]
+    assert "acme-orch is updated to version" in updated.stderr
+
+
+@pytest.mark.gate
+def test_it_is_the_same_once_the_versions_have_tags(
+    template: Path, start: Callable[..., Start], generated: Callable[..., Path]
+) -> None:
+    project = start("local", "0.4.0")
+    now = contents(generated("local", "HEAD"))
+    for version, commit_of_it in (VERSIONS | {current_version(): "HEAD"}).items():
+        git(template, "tag", f"v{version}", commit_of_it)
+    try:
+        updated = run_copier_cli("update", "--defaults", cwd=project.folder)
+        assert updated.returncode != 0
+        assert "--trust" in updated.stderr
+        updated = run_copier_cli("update", "--defaults", "--trust", cwd=project.folder)
+    finally:
+        git(template, "tag", "--delete", *git(template, "tag").split())
+    assert updated.returncode == 0, updated.stderr
+    assert project.files.keys() == now.keys()
+    assert f"_commit: v{current_version()}\n".encode() in project.files[".copier-answers.yml"]
+
+
+def test_the_answers_file_records_the_version(tmp_path: Path) -> None:
+    folder = render(tmp_path / "project")
+    recorded = yaml.safe_load((folder / ".copier-answers.yml").read_text())
+    assert recorded["_template_version"] == current_version()
+    # It is no answer, so that no update takes it for one.
+    assert {name for name in recorded if not name.startswith("_")} == questions().keys()
+
+
+def current_version() -> str:
+    """Returns the version of the working tree."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return str(declared["version"])
+
+
+ANSWERS_FILE = "_commit: 0\n_src_path: nowhere\nbackend: local\npackage_name: acme_orch\n"
+RECOGNISED: dict[str, str | None] = {
+    ".copier-answers.yml": ANSWERS_FILE,
+    f"{PACKAGE}/orchestrator.py": "",
+    f"{PACKAGE}/controller.py": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({".copier-answers.yml": None}, "no project with a .copier-answers.yml in its last commit"),
+        ({".copier-answers.yml": "backend: other\n"}, "not say that this is a project of orch-t"),
+        ({f"{PACKAGE}/orchestrator.py": None}, "orchestrator.py is not there"),
+        ({f"{PACKAGE}/platform.py": ""}, "platform is a name that the template needs"),
+        ({f"{PACKAGE}/engine/__init__.py": ""}, "engine is a name that the template needs"),
+        ({"tests/kit/__init__.py": ""}, "tests/kit is a name that the template needs"),
+    ],
+)
+@pytest.mark.parametrize("options", [("--stage=before",), ("--stage=after",), ()])
+def test_a_project_that_it_does_not_recognise_is_refused(
+    tmp_path: Path, changes: dict[str, str | None], reason: str, options: tuple[str, ...]
+) -> None:
+    project = made_of(tmp_path, RECOGNISED | changes)
+    before = project.files
+    refused = project.by_hand(*options)
+    assert refused.returncode == 1
+    assert reason in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert project.files == before
+
+
+@pytest.mark.parametrize(
+    "changes", [{".copier-answers.yml": f"{ANSWERS_FILE}_template_version: 0.5.0\n"}, {}]
+)
+def test_before_the_update_it_only_looks(tmp_path: Path, changes: dict[str, str | None]) -> None:
+    project = made_of(tmp_path, RECOGNISED | changes)
+    before = project.files
+    assert project.by_hand("--stage=before").returncode == 0
+    assert project.files == before
+
+
+def made_of(folder: Path, files: dict[str, str | None]) -> Start:
+    """Commits a few files, and those that are None not."""
+    for name, text in files.items():
+        if text is not None:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+    git(folder, "init", "--quiet")
+    commit(folder, "a project")
+    return Start(folder)
+
+
+def hook() -> dict[str, Any]:
+    """Returns what the hook's module has."""
+    return runpy.run_path(str(HOOK))
+
+
+def project_path(path: str) -> str:
+    """Returns a path of the hook's tables as a project has it."""
+    return re.sub("^src/", f"{PACKAGE}/", path)
