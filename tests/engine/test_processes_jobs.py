@@ -23,7 +23,7 @@ from engine.processes.reservations import Capacity, Reservations, Resources
 from engine.protocols import JobStatus, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 CAPACITY = Capacity(cpus=2, memory=1000, gpus=("7", "9"))
 
@@ -275,9 +275,12 @@ def test_a_killed_supervisor_takes_its_processes_with_it(
 
 
 @pytest.fixture
-def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets this process have no fork server yet."""
+def no_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Lets this process have no fork server yet, and ends the one that it gets."""
     monkeypatch.setattr(ForkServer, "_shared", None)
+    yield
+    if ForkServer._shared is not None:  # noqa: SLF001
+        ForkServer._shared.discard()  # noqa: SLF001
 
 
 @pytest.mark.usefixtures("no_server")

@@ -98,7 +98,10 @@ def test_all_its_tests_pass_and_leave_nothing_running(project: Project) -> None:
 
 @pytest.mark.gate
 @pytest.mark.parametrize(
-    ("project", "variant"), zip(OTHERS, OTHERS, strict=True), ids=str, indirect=["project"]
+    ("project", "variant"),
+    [(variant, variant) for variant in OTHERS],
+    ids=str,
+    indirect=["project"],
 )
 def test_with_another_strategy_the_tests_that_depend_on_it_pass(
     project: Project, variant: Variant

@@ -15,6 +15,8 @@ from controls import check_dynamic, check_scheduled, ids_in, once, run_on_emulat
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.gate
+
 COMPLETED = ["static", "dynamic", "retried", "with_secret"]
 
 

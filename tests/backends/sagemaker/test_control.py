@@ -19,6 +19,8 @@ from zenml.integrations.aws import AWSIntegration
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.gate
+
 COMPLETED = ["static", "processing", "dynamic", "dynamic_processing"]
 
 

@@ -13,6 +13,8 @@ import pytest
 from backends.vertex import environment
 from controls import check_dynamic, check_scheduled, ids_in, once, run_on_emulator
 
+pytestmark = pytest.mark.gate
+
 WHY_FAILED = "The DAG failed because some tasks failed. The failed tasks are: [fail]."
 
 

@@ -26,6 +26,8 @@ from backends.vertex import environment
 from controls import launch, once
 from rendering import render
 
+pytestmark = pytest.mark.gate
+
 PROGRAM = Path(__file__).with_name("kfp_specs.py")
 
 # https://cloud.google.com/vertex-ai/docs/reference/rest/v1/CustomJobSpec#Scheduling

@@ -20,14 +20,11 @@ LEAST_MEMORY = "400Mi"
 
 
 def quantities(settings: ResourceSettings, gpu_resource: str) -> dict[str, str]:
-    """Reads ZenML's settings.
+    """Returns a quantity for each resource that a step or a pipeline asks for.
 
     Args:
-        settings: The resource settings of a step or a pipeline.
+        settings: What it asks for.
         gpu_resource: What the cluster calls its GPUs, such as `nvidia.com/gpu`.
-
-    Returns:
-        A quantity for each resource that is asked for.
     """
     quantities = {}
     if settings.cpu_count:
@@ -43,16 +40,13 @@ def quantities(settings: ResourceSettings, gpu_resource: str) -> dict[str, str]:
 
 
 def container_resources(wanted: Mapping[str, str], explicit: Resources) -> Resources:
-    """Puts a container's resources together.
+    """Puts a container's requests and limits together.
 
     Args:
-        wanted: What the `ResourceSettings` ask for.
+        wanted: What the `ResourceSettings` ask for. It is both: the node keeps it free, and the
+            container gets no more.
         explicit: What the pod settings say. A resource that they name, they decide, since a
             request from one place and a limit from the other might contradict each other.
-
-    Returns:
-        Requests and limits. What the `ResourceSettings` ask for is both: the node keeps it
-        free, and the container gets no more.
     """
     named = {name for quantities in explicit.values() for name in quantities}
     ours = {name: value for name, value in wanted.items() if name not in named}

@@ -79,7 +79,7 @@ def test_a_submission_that_fails_halfway_leaves_nothing_behind(
         return [len(HARNESS.cluster.objects(kind)) for kind in ("Job", "Pod", "Secret")]
 
     before = there()
-    monkeypatch.setattr(f"{HARNESS.package}.platform.jobs.secret_manifest", refuse)
+    monkeypatch.setattr(f"{HARNESS.package}.platform.manifests.secret_manifest", refuse)
     with pytest.raises(RuntimeError, match="no secrets today"):
         HARNESS.submit(pipelines.single)
     HARNESS.wait(lambda: there() == before)

@@ -37,7 +37,8 @@ def image(package: str) -> dict[str, str]:
     """Returns the environment that an image would bring: a Python that finds all packages.
 
     Where ZenML's home is, is not in it. Each container has a home folder of its own, and ZenML's is
-    in there: processes that share one read what another is just writing.
+    in there: processes that share one read what another is just writing. Where ZenML's server is,
+    and who may log in, a job has to be told.
 
     Args:
         package: The package under test.

@@ -50,6 +50,7 @@ class Capabilities:
         stopping_isolated_steps: Such a job can be stopped alone.
         forceful_stop: A run can be stopped, together with its steps in progress.
         graceful_stop: A run can be stopped, and its steps in progress finish.
+        stop_from_another_process: Any process can stop a run, also one that has not submitted it.
         retries: A step whose process died is tried again.
         schedules: The platform starts a pipeline again and again.
         resuming: A dynamic run that paused or failed goes on, under its old run ID.
@@ -62,6 +63,7 @@ class Capabilities:
     stopping_isolated_steps: bool = True
     forceful_stop: bool = True
     graceful_stop: bool = True
+    stop_from_another_process: bool = True
     retries: bool = True
     schedules: bool = True
     resuming: bool = True

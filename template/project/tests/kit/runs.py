@@ -6,10 +6,13 @@ from __future__ import annotations
 import ast
 import os
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -23,7 +26,6 @@ from .timeouts import scaled, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from pathlib import Path
     from uuid import UUID
 
     from zenml.enums import ExecutionStatus
@@ -53,6 +55,7 @@ class Outcome:
         marks: The folder in which its steps left marks, if it was given one.
         status_in_progress: The status of the run while its first step was at work, after ZenML
             asked the orchestrator. Only of runs that were stopped.
+        stop_error: What another process said that could not stop the run.
         beside: Another run, which was in progress at the same time.
         seen: What the steps returned that ended well, by name.
     """
@@ -62,6 +65,7 @@ class Outcome:
     error: BaseException | None = None
     marks: Path | None = None
     status_in_progress: ExecutionStatus | None = None
+    stop_error: str = ""
     beside: Outcome | None = None
     seen: dict[str, Any] = field(init=False)
 
@@ -137,13 +141,16 @@ def execute_again(snapshot: PipelineSnapshotResponse) -> Outcome:
     return outcome_of(Client().get_pipeline_run(run.id), error)
 
 
-def execute_and_stop(pipeline: Pipeline, marks: Path, *, graceful: bool) -> Outcome:
+def execute_and_stop(
+    pipeline: Pipeline, marks: Path, *, graceful: bool, elsewhere: bool = False
+) -> Outcome:
     """Runs a pipeline and stops it as soon as its first step works.
 
     Args:
         pipeline: The pipeline; its only argument is a folder for marks.
         marks: The folder.
         graceful: Whether its step may finish. It is let finish a while after the stop.
+        elsewhere: Whether another process stops it. If that fails, this one does.
 
     Returns:
         What came of it.
@@ -171,7 +178,9 @@ def execute_and_stop(pipeline: Pipeline, marks: Path, *, graceful: bool) -> Outc
         raise TimeoutError(f"The first step did not start: {errors}")
     refresh_run_status(run)  # To look at it does not end it.
     status = Client().get_pipeline_run(run.id).status
-    stop_run(Client().get_pipeline_run(run.id), graceful=graceful)
+    stop_error = stop_elsewhere(run.id, graceful=graceful) if elsewhere else ""
+    if stop_error or not elsewhere:
+        stop_run(Client().get_pipeline_run(run.id), graceful=graceful)
     if graceful:
         refresh_run_status(Client().get_pipeline_run(run.id))  # This does not take the stop back.
         # It is at work, and is left to it.
@@ -185,7 +194,26 @@ def execute_and_stop(pipeline: Pipeline, marks: Path, *, graceful: bool) -> Outc
     outcome = outcome_of(Client().get_pipeline_run(run.id), errors[0])
     outcome.marks = marks
     outcome.status_in_progress = status
+    outcome.stop_error = stop_error
     return outcome
+
+
+def stop_elsewhere(run_id: UUID, *, graceful: bool) -> str:
+    """Stops a run from a new process, as a user does with ZenML's command line.
+
+    Returns:
+        What the process wrote, if it failed.
+    """
+    program = Path(__file__).with_name("stop_run.py")
+    done = subprocess.run(
+        [sys.executable, str(program), str(run_id), "gracefully" if graceful else "forcefully"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=scaled(RUN_SECONDS),
+        check=False,
+    )
+    return done.stdout or "no output" if done.returncode else ""
 
 
 def outcome_of(run: PipelineRunResponse, error: BaseException | None = None) -> Outcome:

@@ -75,6 +75,12 @@ def dynamic_stopped(folder: Path) -> Outcome:
 
 
 @shared_run
+def stopped_elsewhere(folder: Path) -> Outcome:
+    """A run that another process has stopped, or failed to."""
+    return runs.execute_and_stop(pipelines.stopped, folder, graceful=False, elsewhere=True)
+
+
+@shared_run
 def stopped_gently(folder: Path) -> Outcome:
     """A run that was stopped, and whose step could finish."""
     return runs.execute_and_stop(pipelines.stopped_gently, folder, graceful=True)

@@ -76,10 +76,8 @@ class Cluster:
     ) -> None:
         """Prepares to connect; asks nobody.
 
-        Args:
-            config: The orchestrator's config.
-            connector: Returns the service connector, if there is one.
-            is_expired: Tells whether that has to be asked for another token.
+        The functions return the service connector, if there is one, and whether its token has
+        expired.
         """
         self.namespace = config.kubernetes_namespace
         self._config, self._connector, self._is_expired = config, connector, is_expired
@@ -95,29 +93,22 @@ class Cluster:
     def request(
         self, verb: str, kind: str, name: str = "", body: Object | None = None, **query: Any
     ) -> Object:
-        """Makes a request.
-
-        Args:
-            verb: create, get, patch or delete; to list is to get without a name.
-            kind: The kind of object.
-            name: Its name.
-            body: What to create, or the fields to change. Kubernetes refuses what it does not know.
-            query: More parameters.
+        """Makes a request: create, get (without a name: list), patch or delete.
 
         Returns:
             The answer. Empty if what is to be created is there, or what is asked for is not.
 
         Raises:
-            RefusedError: If Kubernetes refuses. See `TRANSIENT` for what may pass.
+            RefusedError: If Kubernetes refuses; also a field that it does not know. See `TRANSIENT`
+                for what may pass.
         """
         if body is not None:
             query["fieldValidation"] = "Strict"
         try:
             answer: Object = json.loads(self.open(verb, kind, name, body, **query).data)
         except RefusedError as error:
-            if error.reason == "AlreadyExists":
-                return {}
-            if error.status == NOT_FOUND and verb in ("get", "delete"):
+            is_missing = error.status == NOT_FOUND and verb in ("get", "delete")
+            if is_missing or error.reason == "AlreadyExists":
                 return {}
             if error.status == CONFLICT:  # Somebody has changed the quota at the same time.
                 raise NoAnswerError(str(error)) from error
@@ -137,7 +128,7 @@ class Cluster:
     ) -> HTTPResponse:
         """Makes a request whose answer is read later, line by line perhaps.
 
-        The arguments are those of `request`, and how long it may take (in seconds: in all, or to
+        Beside those of `request`, the arguments are how long it may take (in seconds: in all, or to
         connect and to read), and whether to try again as often as the config says.
         """
         group = "apis/batch/v1" if kind in ("Job", "CronJob") else "api/v1"

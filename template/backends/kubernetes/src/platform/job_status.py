@@ -21,13 +21,7 @@ HOPELESS_REASONS = "fail_on_container_waiting_reasons"
 
 
 def status_of(job: Object, pod: Object | None, now: float) -> JobStatus:
-    """Tells what has become of a Job.
-
-    Args:
-        job: The Job.
-        pod: Its newest pod, if one is known.
-        now: The server's time, in seconds since the epoch.
-    """
+    """Tells what has become of a Job, by its newest pod and the server's time (since the epoch)."""
     conditions = true_conditions(job)
     phase = pod["status"].get("phase") if pod else None
     # A pod says so a second or two before its Job does.
@@ -50,12 +44,7 @@ def status_of(job: Object, pod: Object | None, now: float) -> JobStatus:
 
 
 def why_failed(failed: Object, pod: Object | None) -> JobStatus:
-    """Tells why a Job has failed: the pod knows best, unless the Job has stopped it.
-
-    Args:
-        failed: The Job's condition that says so.
-        pod: Its newest pod, if one is known.
-    """
+    """Tells why a Job has failed: its pod knows best, unless the Job has stopped it."""
     _, waiting = why_waiting(pod)
     if failed.get("reason") == "DeadlineExceeded":
         late = "its deadline is exceeded"
@@ -69,8 +58,7 @@ def why_failed(failed: Object, pod: Object | None) -> JobStatus:
     if status.get("reason") == "Evicted":
         reason = f"evicted: {status.get('message', '')}".strip(": ")
     elif disruption:
-        why = disruption.get("message") or disruption["reason"]
-        reason = f"taken away by the cluster: {why}"
+        reason = f"taken away by the cluster: {disruption.get('message') or disruption['reason']}"
     elif any(end.get("reason") == "OOMKilled" for end in ends):
         limits = pod["spec"]["containers"][0].get("resources", {}).get("limits", {})
         limit = f" of {limits['memory']}" if "memory" in limits else ""

@@ -152,8 +152,7 @@ class KubernetesPlatform:
         """The reference to the Job that has made this pod."""
         name = os.environ[POD_VARIABLE]
         pod = self._cluster.request("get", "Pod", name)
-        owners = pod["metadata"].get("ownerReferences") or [] if pod else []
-        for owner in owners:
+        for owner in (pod and pod["metadata"].get("ownerReferences")) or []:
             if owner["kind"] == "Job":
                 return dict(owner)
         raise RuntimeError(
@@ -163,8 +162,9 @@ class KubernetesPlatform:
 
     def find(self, run: str) -> Mapping[JobKey, JobHandle]:
         """Lists the Jobs of a run. One that a schedule has started lacks the run's label."""
-        jobs = [job["metadata"] for job in self._list("Job", f"run_id={run}")]
-        return {JobKey.parse(job["annotations"][KEY]): str(job["name"]) for job in jobs}
+        jobs = [job["metadata"] for job in self._list("Job", labelSelector=f"run_id={run}")]
+        keys = {str(job["name"]): (job.get("annotations") or {}).get(KEY) for job in jobs}
+        return {JobKey.parse(key): name for name, key in keys.items() if key}
 
     # ---- Looking
 
@@ -191,14 +191,14 @@ class KubernetesPlatform:
         for run, names in unwatched.items():
             if run and len(names) > 1:  # One request for all.
                 selector = f"run_id={run}"
-                listed = self._list("Job", selector)
+                listed = self._list("Job", labelSelector=selector)
                 found = {name: job for job in listed if (name := job["metadata"]["name"]) in names}
             else:
                 selector = f"{JOB_NAME} in ({','.join(names)})"
                 found = {name: job for name in names if (job := self._read(name))}
             jobs |= found
             if not all("Complete" in true_conditions(job) for job in found.values()):
-                pods |= {job_of(pod): pod for pod in self._list("Pod", selector)}
+                pods |= {job_of(pod): pod for pod in self._list("Pod", labelSelector=selector)}
         now = self._cluster.now()
         return {name: status_of(job, pods.get(name), now) for name, job in jobs.items()}
 
@@ -217,7 +217,7 @@ class KubernetesPlatform:
         query: dict[str, Any] = {"timeout": LOG_SECONDS}
         if follow:
             query = {"timeout": (LOG_SECONDS, SILENT_SECONDS), "follow": "true"}
-        for pod in self._list("Pod", f"{JOB_NAME}={handle}"):
+        for pod in self._list("Pod", labelSelector=f"{JOB_NAME}={handle}"):
             path = f"{pod['metadata']['name']}/log"
             try:
                 log = self._cluster.open("get", "Pod", path, patient=False, **query)
@@ -229,14 +229,13 @@ class KubernetesPlatform:
                     yield line.decode(errors="replace").rstrip("\r\n")
 
     def _read(self, handle: JobHandle) -> Object:
-        job = self._cluster.request("get", "Job", handle)
-        if job:
-            self._note(job)
-        return job
+        # By listing, which needs no right that watching does not need too.
+        jobs = self._list("Job", fieldSelector=f"metadata.name={handle}")
+        return jobs[0] if jobs else {}
 
-    def _list(self, kind: str, selector: str) -> list[Object]:
+    def _list(self, kind: str, **selector: Any) -> list[Object]:
         """Lists Jobs or pods, the newest last."""
-        items = self._cluster.request("get", kind, labelSelector=selector)["items"]
+        items = self._cluster.request("get", kind, **selector)["items"]
         for item in items if kind == "Job" else []:
             self._note(item)
         return sorted(items, key=age)

@@ -116,9 +116,8 @@ def pod_template(
     job: JobSpec, config: Config, labels: Mapping[str, str], annotations: Mapping[str, str]
 ) -> Object:
     """Makes the pod of a Job from the pod settings and what we need; ours comes last."""
-    settings = cast("Settings", job.settings)
+    settings, user = cast("Settings", job.settings), pod_settings(job)
     is_step = job.role is Role.STEP
-    user = pod_settings(job)
     account = settings.step_pod_service_account_name if is_step else settings.service_account_name
     spec = given(
         {
@@ -155,12 +154,10 @@ def pod_template(
 
 def container(job: JobSpec) -> Object:
     """Makes the one container of a pod."""
-    settings = cast("Settings", job.settings)
-    user = pod_settings(job)
+    settings, user = cast("Settings", job.settings), pod_settings(job)
     is_step = job.role is Role.STEP
-    variable = RunId.variable
-    # Of a step, and of a run that is resumed. Otherwise Kubernetes tells it.
-    known = {variable: job.environment[variable]} if variable in job.environment else {}
+    # The run ID is known of a step, and of a run that is resumed. Otherwise Kubernetes tells it.
+    known = {name: text for name, text in job.environment.items() if name == RunId.variable}
     fields: dict[str, str] = {}
     secret = job_name(job)
     if is_step:
@@ -200,10 +197,7 @@ def pod_settings(job: JobSpec) -> KubernetesPodSettings:
 
 
 def add_local_stores(spec: Object, path: str) -> None:
-    """Lets a pod have ZenML's local stores, at the path that they have on this machine.
-
-    It runs as the user who submits, to whom the files belong.
-    """
+    """Lets a pod have ZenML's local stores at their path here, as the user whom they belong to."""
     (only,) = spec["containers"]
     volume = {"name": "local-stores", "hostPath": {"path": path, "type": "Directory"}}
     merge(spec, "volumes", [volume])

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from zenml.logger import get_logger
 
+from .clock import call_with_retries
 from .conclusion import raise_for_run
 from .protocols import JobStatus, Phase
-from .run_store import end_run, publish_stopping
+from .run_store import MAX_OUTAGE_SECONDS, TRANSIENT, end_run, publish_stopping
 
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse
@@ -75,7 +76,9 @@ class ClientController:
         if self._error is not None:
             raise self._error
         end = JobStatus(Phase.SUCCEEDED if self._succeeded else Phase.FAILED)
-        raise_for_run(self._run_id, end, dict)
+        call_with_retries(
+            lambda: raise_for_run(self._run_id, end, dict), TRANSIENT, seconds=MAX_OUTAGE_SECONDS
+        )
 
     def _waited(self) -> bool:
         """Waits for the end, and tells whether it has come; if not, there was an interrupt."""

@@ -53,19 +53,12 @@ class EventKind(Enum):
 
 @dataclass(frozen=True)
 class Event(Generic[Item]):
-    """One event of a watch.
-
-    Attributes:
-        kind: What has happened.
-        name: The item's name; empty for a bookmark.
-        item: The item, as it is now or was last; None for a bookmark.
-        version: The version from which a later watch continues.
-    """
+    """One event of a watch. A bookmark has no item."""
 
     kind: EventKind
     name: str
-    item: Item | None
-    version: str
+    item: Item | None  # as it is now, or was last
+    version: str  # from which a later watch continues
 
 
 class Source(Protocol[Item]):
@@ -133,10 +126,8 @@ class Informer(Generic[Item]):
         self._thread.start()
         if not self._known.wait(seconds):
             self.close()
-            raise NotSyncedError(
-                f"There was no answer within {seconds:g} seconds."
-                + (f" The last error: {self._trouble}" if self._trouble else "")
-            )
+            last = f" The last error: {self._trouble}" if self._trouble else ""
+            raise NotSyncedError(f"There was no answer within {seconds:g} seconds.{last}")
         if self._final is not None:
             raise self._final
 

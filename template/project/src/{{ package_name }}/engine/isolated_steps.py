@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from zenml.enums import ExecutionStatus
 
-from .clock import SystemClock, call_with_retries
+from .clock import Result, SystemClock, call_with_retries
 from .log_follower import with_last_lines
 from .protocols import JobKey, Phase, Watches
-from .run_store import TERMINAL, end_step_run, get_step_run
+from .run_store import TERMINAL, TRANSIENT, end_step_run, get_step_run
 from .sightings import Sighting, describe_end
 from .waiting import MAX_OUTAGE_SECONDS, wait_until_terminal
 
@@ -85,9 +85,7 @@ class IsolatedSteps:
         """
         platform = self._platform()
         platform.validate(job)
-        handle = call_with_retries(
-            lambda: platform.submit(job), platform.transient, seconds=MAX_OUTAGE_SECONDS
-        )
+        handle = self._ask(lambda: platform.submit(job))
         with self._lock:
             of_run = self._runs.setdefault(run, Run())
             sighting = Sighting(self._clock.now(), platform.unknown_seconds)
@@ -128,7 +126,7 @@ class IsolatedSteps:
 
     def wait(self, step_run: StepRunResponse) -> ExecutionStatus:
         """Waits until a step has ended, and returns how."""
-        step = self._known(step_run)
+        step = self._ask(lambda: self._known(step_run))
         if step is not None:
             wait_until_terminal(
                 self._platform,
@@ -137,16 +135,13 @@ class IsolatedSteps:
                 SystemClock(),
                 lambda _: None,
             )
-        return self.status(step_run)
+        return self._ask(lambda: self.status(step_run))
 
     def stop(self, step_run: StepRunResponse) -> None:
         """Asks a step to end; it is killed after its grace period."""
-        if step := self._known(step_run):
+        if step := self._ask(lambda: self._known(step_run)):
             step.stopped = True
-            platform = self._platform()
-            call_with_retries(
-                lambda: platform.stop(step.handle), platform.transient, seconds=MAX_OUTAGE_SECONDS
-            )
+            self._ask(lambda: self._platform().stop(step.handle))
 
     def forget(self, step_run: StepRunResponse) -> None:
         """Forgets a step that has ended. What it has logged stays with the platform."""
@@ -160,6 +155,11 @@ class IsolatedSteps:
             del self._runs[step_run.pipeline_run_id]
         if of_run.watch is not None:
             of_run.watch.close()
+
+    def _ask(self, call: Callable[[], Result]) -> Result:
+        """Asks the platform, and ZenML, until they answer."""
+        transient = (*self._platform().transient, *TRANSIENT)
+        return call_with_retries(call, transient, seconds=MAX_OUTAGE_SECONDS)
 
     def _known(self, step_run: StepRunResponse) -> IsolatedStep | None:
         """Returns a step of this process, or one that another process has submitted."""

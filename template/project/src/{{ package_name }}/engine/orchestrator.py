@@ -12,6 +12,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -31,7 +32,7 @@ from zenml.stack import Stack
 from zenml.utils.env_utils import get_runtime_environment
 
 from .client_controller import ClientController
-from .clock import SystemClock, call_with_retries
+from .clock import Result, SystemClock, call_with_retries
 from .conclusion import WAS_STOPPED, raise_for_run
 from .controller import Controller, Plan
 from .entrypoints import IN_CONTAINER, SHARED_CODE
@@ -403,12 +404,12 @@ class JobOrchestrator(BaseOrchestrator):
             run_argument: The ID of the run in ZenML that the client has submitted; None for a
                 schedule, whose run is created here, once.
         """
-        submitted = get_run(UUID(run_argument)) if run_argument else None
-        run = call_with_retries(
-            lambda: claim_run(snapshot, submitted, self.get_orchestrator_run_id()),
-            TRANSIENT,
-            seconds=MAX_OUTAGE_SECONDS,
-        )
+
+        def claim() -> PipelineRunResponse:
+            submitted = get_run(UUID(run_argument)) if run_argument else None
+            return claim_run(snapshot, submitted, self.get_orchestrator_run_id())
+
+        run = self._ask(claim, MAX_OUTAGE_SECONDS)
         job = self.platform.current_job()
         known = run.run_metadata.get(self.controller_metadata)
         if job is not None and known != job:
@@ -467,12 +468,9 @@ class JobOrchestrator(BaseOrchestrator):
             run_id = self._known_run_id(run) or ""
             name = str(run.id if run else snapshot.id)
             check(self._specs(snapshot, name, "", check_length(run_id)))
-            run = call_with_retries(
-                lambda: claim_run(snapshot, run, run_id), TRANSIENT, seconds=MAX_OUTAGE_SECONDS
-            )
-            publish_metadata(
-                run.id, self.id, {METADATA_ORCHESTRATOR_RUN_ID: run_id, **own_process()}
-            )
+            run = self._ask(lambda: claim_run(snapshot, run, run_id))
+            metadata = {METADATA_ORCHESTRATOR_RUN_ID: run_id, **own_process()}
+            publish_metadata(run.id, self.id, metadata)
         specs = self._specs(snapshot, str(run.id), run.name, run_id)
         specs = replace(specs, generation=self._generation(run))
         store = (ZenMLFunctionRun if snapshot.is_dynamic else ZenMLRun)(snapshot, run)
@@ -513,16 +511,16 @@ class JobOrchestrator(BaseOrchestrator):
                 handle = self._schedules().create_schedule(trigger_of(scheduled), job)
                 return SubmissionResult(metadata={self.schedule_metadata: handle})
             assert run is not None, "a run without a schedule has a placeholder"
+            submitted = run
             if run_id is not None:
                 # Before any job runs, so that no other execution can take this run for its own.
-                run = claim_run(snapshot, run, check_length(run_id))
-            handle = call_with_retries(
-                lambda: platform.submit(job), platform.transient, seconds=SUBMISSION_SECONDS
-            )
+                known = check_length(run_id)
+                run = self._ask(lambda: claim_run(snapshot, submitted, known))
+            handle = self._ask(lambda: platform.submit(job))
             try:
                 if run_id is None:
-                    run_id = check_length(self.run_id.of_job(platform, handle))
-                    run = claim_run(snapshot, run, run_id)
+                    made = check_length(self._ask(lambda: self.run_id.of_job(platform, handle)))
+                    run = self._ask(lambda: claim_run(snapshot, submitted, made))
                 self._publish(run, handle)
             except BaseException:
                 platform.stop(handle)
@@ -553,7 +551,14 @@ class JobOrchestrator(BaseOrchestrator):
         log.finish()
         if end.phase is not Phase.SUCCEEDED and end.exit_code != RUN_FAILED:
             self._stop_jobs(run)  # Nobody else would end what it has left.
-        raise_for_run(run.id, end, lambda: self._jobs_of_steps(run))
+        self._ask(
+            lambda: raise_for_run(run.id, end, lambda: self._jobs_of_steps(run)), MAX_OUTAGE_SECONDS
+        )
+
+    def _ask(self, call: Callable[[], Result], seconds: float = SUBMISSION_SECONDS) -> Result:
+        """Asks the platform, or ZenML, again and again until there is an answer."""
+        transient = (*self.platform.transient, *TRANSIENT)
+        return call_with_retries(call, transient, seconds=seconds)
 
     def _known_run_id(self, run: PipelineRunResponse | None) -> str | None:
         """Returns the ID of an execution, if it is known before anything is submitted."""
@@ -565,7 +570,7 @@ class JobOrchestrator(BaseOrchestrator):
         """Counts the run's own jobs: one that is resumed gets another."""
         if run is None or not run.orchestrator_run_id:
             return 1
-        known = self.platform.find(str(run.id))
+        known = self._ask(lambda: self.platform.find(str(run.id)))
         return 1 + sum(key.step == CONTROLLER_STEP for key in known)
 
     def _specs(
@@ -619,7 +624,7 @@ class JobOrchestrator(BaseOrchestrator):
             METADATA_ORCHESTRATOR_RUN_ID: run.orchestrator_run_id,
             self.controller_metadata: handle,
         }
-        publish_metadata(run.id, self.id, metadata)
+        self._ask(lambda: publish_metadata(run.id, self.id, metadata))
 
     def _setting(self, snapshot: PipelineSnapshotResponse, name: str) -> Any:
         return getattr(self.get_settings(snapshot), name)
@@ -636,7 +641,7 @@ class JobOrchestrator(BaseOrchestrator):
         handle = run.run_metadata.get(self.controller_metadata)
         if handle is None:
             return None
-        found = self.platform.describe([str(handle)]).get(str(handle))
+        found = self._ask(lambda: self.platform.describe([str(handle)])).get(str(handle))
         if found is None and run.status is ExecutionStatus.PROVISIONING:
             return None  # The platform may not know it yet.
         return found or JobStatus(Phase.FAILED, LOST)
@@ -644,10 +649,11 @@ class JobOrchestrator(BaseOrchestrator):
     def _jobs_of_steps(self, run: PipelineRunResponse) -> dict[str, JobStatus]:
         """Tells how the last job of each step is, as far as the platform knows it."""
         latest: dict[str, tuple[int, JobHandle]] = {}
-        for key, handle in self.platform.find(str(run.id)).items():
+        for key, handle in self._ask(lambda: self.platform.find(str(run.id))).items():
             if key.attempt > latest.get(key.step, (0, ""))[0]:
                 latest[key.step] = key.attempt, handle
-        found = self.platform.describe([handle for _, handle in latest.values()])
+        handles = [handle for _, handle in latest.values()]
+        found = self._ask(lambda: self.platform.describe(handles))
         # The key of an isolated step has the ID of its step run.
         names = {str(step.id): name for name, step in run.steps.items()}
         return {
@@ -659,17 +665,13 @@ class JobOrchestrator(BaseOrchestrator):
     def _stop_jobs(self, run: PipelineRunResponse) -> None:
         """Stops the run's own job and all others of the run."""
         platform = self.platform
-        handles = list(platform.find(str(run.id)).values())
+        handles = list(self._ask(lambda: platform.find(str(run.id))).values())
         own = run.run_metadata.get(self.controller_metadata)
         if own is not None:
             # First, so that it submits nothing more.
             handles = [str(own), *(handle for handle in handles if handle != own)]
         for handle in handles:
-            call_with_retries(
-                lambda handle=handle: platform.stop(handle),  # type: ignore[misc]
-                platform.transient,
-                seconds=SUBMISSION_SECONDS,
-            )
+            self._ask(partial(platform.stop, handle))
 
     def _schedules(self) -> Schedules:
         platform = self.platform

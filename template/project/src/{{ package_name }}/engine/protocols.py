@@ -100,8 +100,8 @@ class JobStatus:
             memory". Empty if the platform knows no more than `exit_code` says.
         exit_code: How its process ended; 128 + n or -n for signal n. The engine puts it in words.
             None if the process has not ended, or did not end by itself.
-        preempted: Whether the platform took the machine away. If its step had not begun, the engine
-            submits the job again, and no retry is used up.
+        preempted: Whether the platform took the machine away, or lost it. If its step had not
+            begun, the engine submits the job again, and no retry is used up.
         hopeless: Whether a pending job waits for what cannot come, such as an image that does not
             exist. The engine stops the job, and its step fails with `reason`.
     """
@@ -115,7 +115,7 @@ class JobStatus:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What a platform is asked to run. Nothing else reaches the job's process.
+    """What a platform is asked to run.
 
     Attributes:
         key: Identifies the job. The same key is the same job: see `JobPlatform.submit`.
@@ -123,7 +123,9 @@ class JobSpec:
         name: What a person calls it: the step's name, or the pipeline's. Any text.
         image: The container image. None where the platform runs processes without images.
         command: The program and its arguments.
-        environment: The environment variables that anybody may read.
+        environment: The environment variables that anybody may read: what ZenML and the engine
+            want. The settings' own variables, and those of the client where jobs are processes of
+            its machine, are for the platform to add before these; never the client's secrets.
         resources: CPUs, memory and GPUs, as ZenML has them. Unset fields are None.
         settings: The settings of the step or the pipeline: the project's own settings class.
         secrets: More environment variables, among them ZenML's token. They must never be written
@@ -161,7 +163,7 @@ class JobPlatform(Protocol):
     them has to retry.
 
     Attributes:
-        transient: The errors that are worth another try.
+        transient: The errors that are worth another try. Annotate it as here, for a type checker.
         unknown_seconds: How long a job that was accepted may be unknown to `describe` and `find`. 0
             where they know at once what was accepted; a minute is right for most services.
         poll_seconds: How often the engine asks how jobs are. With `Watches`, how often it looks
@@ -175,11 +177,12 @@ class JobPlatform(Protocol):
     def validate(self, job: JobSpec) -> None:
         """Checks a job without submitting it: settings, resources, names.
 
-        It is called for every job of a run before the first is submitted. It asks nobody.
+        It is called for every job of a run before the first is submitted. It asks nobody: what
+        only the platform knows, `submit` refuses.
 
         Raises:
-            ValueError: If the platform can never run it. The text names the field, what was asked
-                for, what there is, and the remedy.
+            ValueError: If the platform can never run it. The text names every field that is wrong,
+                what was asked for, what there is, and the remedy.
         """
 
     def submit(self, job: JobSpec) -> JobHandle:
@@ -211,7 +214,9 @@ class JobPlatform(Protocol):
     def stop(self, handle: JobHandle) -> None:
         """Asks a job to end with SIGTERM, and has it killed after its grace period.
 
-        Does not wait for the end. Does nothing if the job has ended or is unknown.
+        The signals are for all processes of the job. Does not wait for the end. Does nothing if the
+        job has ended or is unknown, but stops one that was accepted a moment ago. How a stopped job
+        is described in the end, as stopped, failed or succeeded, is not important.
         """
 
     def logs(self, handle: JobHandle, *, follow: bool = False) -> Iterator[str]:
@@ -223,7 +228,7 @@ class JobPlatform(Protocol):
                 engine opens the log again, and skips the lines that it has had.
 
         Returns:
-            The lines. None if the log is gone, or is shown to the user in another way.
+            The lines; no lines if the log is gone, or is shown to the user in another way.
         """
 
     def find(self, run: str) -> Mapping[JobKey, JobHandle]:

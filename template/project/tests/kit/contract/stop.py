@@ -68,6 +68,25 @@ class StopContract(Contract):
         assert outcome.run.status is ExecutionStatus.STOPPED
         assert outcome.steps["short"] is ExecutionStatus.COMPLETED
 
+    @full
+    @posix
+    @offered("forceful_stop")
+    @offered("stop_from_another_process")
+    def test_any_process_can_stop_a_run(self, stopped_elsewhere: Outcome) -> None:
+        assert stopped_elsewhere.stop_error == ""
+        assert stopped_elsewhere.marks is not None
+        assert stopped_elsewhere.run.status is ExecutionStatus.STOPPED
+        assert runs.alive(stopped_elsewhere.marks / "pids") == []
+
+    @full
+    @posix
+    @offered("forceful_stop")
+    @not_offered("stop_from_another_process")
+    def test_another_process_is_told_that_it_cannot_stop_a_run(
+        self, stopped_elsewhere: Outcome
+    ) -> None:
+        assert "stop" in stopped_elsewhere.stop_error
+
     @not_offered("forceful_stop")
     def test_a_forceful_stop_is_refused(
         self, orchestrator: BaseOrchestrator, static: Outcome
