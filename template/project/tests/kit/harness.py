@@ -112,9 +112,11 @@ class Harness(ABC):
         capabilities: What the orchestrator offers.
         needs_zenml_server: Whether the jobs reach ZenML over the network. The kit then starts a
             server. If not, ZenML is a database in a folder.
+        inherits_environment: Whether jobs have the variables of the client's environment too, but
+            for the secrets, as processes of one machine do.
         seconds_to_notice: How long a graceful stop may take to be noticed. It is scaled.
         impossible: What no job of this platform can ever get; refused before anything runs. None
-            if the platform alone knows, and lets such a job wait.
+            if `validate` cannot know: the platform refuses such a job itself, or lets it wait.
         runs_at_a_time: How many of the contract's runs go on side by side.
         run_metadata: Keys that the metadata of each run has, beside `orchestrator_run_id`: among
             them, where to find the job of its controller or function.
@@ -127,6 +129,7 @@ class Harness(ABC):
     distribution: ClassVar[str]
     capabilities: ClassVar[Capabilities] = Capabilities()
     needs_zenml_server: ClassVar[bool] = True
+    inherits_environment: ClassVar[bool] = False
     seconds_to_notice: ClassVar[float] = 1.0
     impossible: ClassVar[ResourceSettings | None] = None
     runs_at_a_time: ClassVar[int] = 4
@@ -192,9 +195,16 @@ class Harness(ABC):
 
     @contextmanager
     def inside(self, job: Job) -> Iterator[None]:
-        """Lets this process pass for a job's: it has just the job's environment."""
-        with mock.patch.dict(os.environ, job.environment, clear=True):
+        """Lets this process pass for a job's: it has what the job's environment would be."""
+        with mock.patch.dict(os.environ, self._environment_of(job), clear=True):
             yield
+
+    def _environment_of(self, job: Job) -> dict[str, str]:
+        inherited: dict[str, str] = {}
+        if self.inherits_environment:
+            secret_env = importlib.import_module(f"{self.package}.engine.secret_env")
+            inherited, _ = secret_env.split_secrets(os.environ)
+        return {**inherited, **job.environment}
 
     def run_python(self, job: Job, *arguments: str) -> str:
         """Runs Python in a new process that gets what a job's process gets, and no more.
@@ -208,7 +218,7 @@ class Harness(ABC):
         """
         return subprocess.run(
             [sys.executable, *arguments],
-            env=dict(job.environment),
+            env=self._environment_of(job),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -15,6 +15,8 @@ from .protocols import JobStatus, Phase
 from .run_store import MAX_OUTAGE_SECONDS, TRANSIENT, end_run, publish_stopping
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zenml.models import PipelineRunResponse
 
     from .controller import Controller
@@ -37,13 +39,20 @@ class InterruptedRun(KeyboardInterrupt):
 class ClientController:
     """Runs a controller in a thread. The process does not end before the run has."""
 
-    def __init__(self, controller: Controller, run: PipelineRunResponse) -> None:
+    def __init__(
+        self,
+        controller: Controller,
+        run: PipelineRunResponse,
+        stop_leftovers: Callable[[], None] | None = None,
+    ) -> None:
         """Starts nothing yet.
 
         Args:
             controller: The controller.
             run: Its run in ZenML.
+            stop_leftovers: Stops the jobs of the run that the controller does not know.
         """
+        self._stop_leftovers = stop_leftovers
         self._controller = controller
         self._run_id = run.id
         self._error: BaseException | None = None
@@ -100,6 +109,8 @@ class ClientController:
     def _work(self) -> None:
         try:
             self._succeeded = self._controller.run()
+            if self._stop_leftovers is not None:
+                self._stop_leftovers()
         except BaseException as error:  # `wait` raises it
             self._error = error
             self._controller.abandon()

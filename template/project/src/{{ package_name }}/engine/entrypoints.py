@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from zenml.client import Client
 from zenml.entrypoints.base_entrypoint_configuration import (
@@ -20,9 +20,6 @@ from zenml.step_operators.step_operator_entrypoint_configuration import (
     StepOperatorEntrypointConfiguration,
 )
 from zenml.utils import source_utils
-
-if TYPE_CHECKING:
-    from .orchestrator import JobOrchestrator
 
 SOURCE_ROOT_OPTION = "source_root"
 
@@ -88,7 +85,8 @@ class ContainerFunction(EngineEntrypoint, DynamicPipelineEntrypointConfiguration
 
     def run(self) -> None:
         """Claims the run, and runs the pipeline."""
-        orchestrator = cast("JobOrchestrator", Client().active_stack.orchestrator)
+        # A `JobOrchestrator`, which cannot be named here: its module imports this one.
+        orchestrator: Any = Client().active_stack.orchestrator
         run = orchestrator.claim_from_job(self.snapshot, self.entrypoint_args.get(RUN_ID_OPTION))
         self.entrypoint_args[RUN_ID_OPTION] = str(run.id)
         super().run()

@@ -465,18 +465,22 @@ class JobOrchestrator(BaseOrchestrator):
                     "made at submission, and would repeat at each firing. Remove the schedule, and "
                     "let cron, say, call the pipeline."
                 )
-            run_id = self._known_run_id(run) or ""
+            run_id, generation = self._known_run_id(run) or "", self._generation(run)
             name = str(run.id if run else snapshot.id)
             check(self._specs(snapshot, name, "", check_length(run_id)))
             run = self._ask(lambda: claim_run(snapshot, run, run_id))
             metadata = {METADATA_ORCHESTRATOR_RUN_ID: run_id, **own_process()}
             publish_metadata(run.id, self.id, metadata)
         specs = self._specs(snapshot, str(run.id), run.name, run_id)
-        specs = replace(specs, generation=self._generation(run))
+        specs = replace(specs, generation=generation)
         store = (ZenMLFunctionRun if snapshot.is_dynamic else ZenMLRun)(snapshot, run)
         plan = plan_of(snapshot, run, self._setting(snapshot, "max_parallelism"))
+        found = run
         controller = ClientController(
-            Controller(plan, self.platform, store, SystemClock(), job_maker(specs)), run
+            Controller(plan, self.platform, store, SystemClock(), job_maker(specs)),
+            run,
+            # What a function has submitted that has ended or was stopped, nobody else would end.
+            (lambda: self._stop_jobs(found)) if snapshot.is_dynamic else None,
         )
         controller.start()
         synchronous = self._setting(snapshot, "synchronous")
@@ -523,7 +527,7 @@ class JobOrchestrator(BaseOrchestrator):
                     run = self._ask(lambda: claim_run(snapshot, submitted, made))
                 self._publish(run, handle)
             except BaseException:
-                platform.stop(handle)
+                self._ask(lambda: platform.stop(handle))
                 raise
         if not self._setting(snapshot, "synchronous"):
             return SubmissionResult()
@@ -663,14 +667,17 @@ class JobOrchestrator(BaseOrchestrator):
         }
 
     def _stop_jobs(self, run: PipelineRunResponse) -> None:
-        """Stops the run's own job and all others of the run."""
+        """Stops the run's own job and all others of the run that have not ended."""
         platform = self.platform
         handles = list(self._ask(lambda: platform.find(str(run.id))).values())
         own = run.run_metadata.get(self.controller_metadata)
         if own is not None:
             # First, so that it submits nothing more.
             handles = [str(own), *(handle for handle in handles if handle != own)]
+        known = self._ask(lambda: platform.describe(handles)) if handles else {}
         for handle in handles:
+            if handle in known and known[handle].phase.is_terminal:
+                continue
             self._ask(partial(platform.stop, handle))
 
     def _schedules(self) -> Schedules:

@@ -136,8 +136,8 @@ class JobSpec:
             containers.
         grace_seconds: How long the job may take to end after it was asked to (SIGTERM), before it
             is killed.
-        parent: The job of the run's controller or function, for platforms where jobs belong to
-            others. None for that job itself, and where the controller lives in the client.
+        parent: The job of the run's controller or function that submits this one, for platforms
+            where jobs belong to others. None for that job itself, and if a client submits it.
     """
 
     key: JobKey
@@ -160,7 +160,8 @@ class JobPlatform(Protocol):
 
     Any function but `validate` may raise an error of `transient`, when the platform does not answer
     or is overloaded: the engine then calls it again, later, with the same arguments. So none of
-    them has to retry.
+    them has to retry. A controller goes on without end; a submission, a stop or a question of the
+    user's for two minutes; a client that waits for half an hour.
 
     Attributes:
         transient: The errors that are worth another try. Annotate it as here, for a type checker.

@@ -60,6 +60,8 @@ def wait_until_terminal(
                     watch.enter_context(current.watch(run, lambda _: clock.wake()))
                     watched = True
                 found = current.describe([handle]).get(handle)
+                if found is not None and found.hopeless:
+                    current.stop(handle)
             except current.transient as error:
                 if clock.now() - answered > MAX_OUTAGE_SECONDS:
                     raise
@@ -75,7 +77,6 @@ def wait_until_terminal(
                 if status.phase.is_terminal:
                     return status
                 if status.hopeless:
-                    current.stop(handle)
                     return replace(status, phase=Phase.FAILED)
             clock.wait(current.poll_seconds)
 
