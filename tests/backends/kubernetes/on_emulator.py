@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import emulator_programs
-from kit import zenml_server
 from kit.kubernetes_emulator import Cluster, Node
+from kit.zenml_server import starting
 from kubernetes import config
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def emulator(home: Path, preload: Sequence[str] = ()) -> Iterator[tuple[Cluster,
         preload: More modules that containers import.
     """
     with ExitStack() as stack:
-        server = stack.enter_context(zenml_server.starting(home / "server"))
+        server = stack.enter_context(starting(home / "server"))
         (home / "cluster").mkdir()
         cluster = stack.enter_context(Cluster(home / "cluster"))
         cluster.write_kubeconfig(home / "kubeconfig", context=CONTEXT)
