@@ -46,14 +46,14 @@ def rows(bench: Bench) -> Iterator[Row]:
         beyond(SECONDS, wide["ours"]),
         f"added by {ZENML}",
         beyond(STEPS * SECONDS, wide["default"]),
-        limit=2.0,
+        limit=2.5,
     )
     yield Row(
         "3 trivial steps, one by one, CPU seconds",
         in_cpu(chain["ours"]),
         ZENML,
         in_cpu(chain["default"]),
-        limit=3.0,
+        limit=4.0,
     )
     what, cold = "3 trivial steps, one by one", "a cold process per step"
     yield Row(what, chain["ours"], cold, chain["cold"], limit=0.12)
