@@ -84,6 +84,7 @@ class Platform:
 
     transient: tuple[type[Exception], ...] = ()
     poll_seconds = POLL_SECONDS
+    unknown_seconds = 60.0
 
     RUNNING = JobStatus(Phase.RUNNING)
     SUCCEEDED = JobStatus(Phase.SUCCEEDED, exit_code=0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import simulation
-from engine.controller import Controller
+from engine.controller import Controller, Plan
 from engine.protocols import JobStatus, Phase
 from simulation import Ending, Scenario, ViolationError, explore, simulate
 from zenml.enums import ExecutionMode
@@ -178,6 +178,22 @@ def test_a_stop_ends_the_run_and_lets_nothing_start(forced: bool, status: str) -
     assert zenml.status == "stopped"
     assert zenml.steps["first"][-1].status == status
     assert "second" not in zenml.steps
+
+
+class OneJobForAll(Controller):
+    """Gives all steps the same key, so that the platform has one job for them."""
+
+    def __init__(self, *arguments: Any) -> None:
+        *others, job_of = arguments
+        super().__init__(*others, lambda _, attempt: job_of("first", attempt))
+
+
+def test_steps_that_the_platform_cannot_tell_apart_fail_and_do_not_hang() -> None:
+    world = simulation.World(Scenario(upstream={"first": (), "second": ()}), 0)
+    plan = Plan("run", world.scenario.upstream, {}, ExecutionMode.CONTINUE_ON_FAILURE)
+    assert not OneJobForAll(plan, world.platform, world.zenml, world, simulation.job_spec).run()
+    assert world.zenml.status == "failed"
+    assert "takes its job for that of `first`" in world.story[-1]
 
 
 def test_no_more_steps_are_in_progress_than_allowed() -> None:

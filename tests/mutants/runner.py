@@ -65,7 +65,8 @@ class WarmPytest:
         request = {
             "arguments": ["-p", "no:cacheprovider", "-q", "--all", *arguments],
             "folder": str(project.source),
-            "environment": project.environment | ZENML | environment,
+            # What hangs need not hang for long.
+            "environment": project.environment | ZENML | environment | {"TEST_TIMEOUT_FACTOR": "1"},
             "path": [str(project.site)],
             "output": str(output),
             "seconds": LIMIT,

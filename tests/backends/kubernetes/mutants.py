@@ -196,7 +196,20 @@ def client(configuration, retries):
     Mutant(
         "A watch that gives up when it has expired",
         "test_survival.py::test_a_run_completes_though_watches_break_off_and_expire",
-        {"platform/watching.py": "class ExpiredVersionError(Exception):\n    pass"},
+        {
+            "platform/watching.py": """
+def watch(self, version, watch=Listing.watch):
+    import os
+    from .manifests import POD_VARIABLE
+    try:
+        yield from watch(self, version)
+    except ExpiredVersionError:
+        if POD_VARIABLE in os.environ:
+            os._exit(1)
+        raise
+Listing.watch = watch
+"""
+        },
     ),
     Mutant("A failing step reported as success", FAILING, ALWAYS_SUCCEEDED),
     Mutant("A killed step that stays running", KILLED, LEFT_OPEN),

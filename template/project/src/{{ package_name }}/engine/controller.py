@@ -579,6 +579,11 @@ class Controller:
 
     def _know(self, name: str, handle: JobHandle) -> None:
         attempt = self._active[name]
+        if (other := self._steps.get(handle, name)) != name:
+            reason = f"the platform takes its job for that of `{other}`: {handle}"
+            attempt.end = JobStatus(Phase.FAILED, reason)
+            self._ended[name] = None
+            return
         attempt.handle = handle
         attempt.sighting = Sighting(self._clock.now(), self._platform.unknown_seconds)
         self._steps[handle] = name
