@@ -10,8 +10,8 @@ from zenml.exceptions import RunStoppedException
 from zenml.logger import get_logger
 
 from .protocols import JobStatus, Phase
-from .run_store import NO_REASON, STOPPED, describe_exception, end_run, get_run
-from .sightings import describe_end
+from .run_store import STOPPED, describe_exception, end_run, get_run
+from .sightings import NO_REASON, describe_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

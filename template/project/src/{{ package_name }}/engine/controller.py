@@ -597,12 +597,15 @@ class Controller:
         They are repeated, which starts nothing twice. If nothing may start any more, the platform
         is asked instead, for long enough that a request on its way has arrived.
         """
+        latest: dict[str, tuple[int, JobHandle | None]] | None = None
         for name in list(self._unanswered):
             attempt = self._active[name]
             if attempt.may_submit and not self._dag.halted:
                 self._submit(name)
                 continue
-            number, handle = self._find_latest().get(name, (0, None))
+            if latest is None:  # One request serves all of them.
+                latest = self._find_latest()
+            number, handle = latest.get(name, (0, None))
             now = self._clock.now()
             if handle is not None and number >= attempt.number:
                 self._attempts[name] = attempt.number = number

@@ -30,6 +30,7 @@ from zenml.utils.pagination_utils import depaginate
 from zenml.utils.time_utils import utc_now
 
 from .controller import StepRecord, StopRequest
+from .sightings import NO_REASON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,8 +51,6 @@ STOPPED = (ExecutionStatus.STOPPING, ExecutionStatus.STOPPED)
 
 # The run metadata with which `stop_run` asks a controller in a client for a forced stop.
 FORCE_STOP = "stop_forcefully"
-
-NO_REASON = "it does not say why"
 
 # How long ZenML may be away before a client that needs an answer gives up, in seconds.
 MAX_OUTAGE_SECONDS = 600.0
