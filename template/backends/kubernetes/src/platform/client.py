@@ -143,6 +143,7 @@ class Cluster:
                 body=body,
                 auth_settings=["BearerToken"],
                 _preload_content=False,
+                _return_http_data_only=True,
                 _request_timeout=timeout or self._config.api_request_timeout,
             )
         except ApiException as error:
