@@ -25,8 +25,15 @@ PACKAGE = "mutant"
 # The backends whose mutants take minutes in all. The others' are killed in the gate.
 QUICK = [name for name in backends() if described(name).get("quick_mutants")]
 
-# The tests of what must never be shipped unnoticed, where they are flat files.
-PITFALLS = ("test_run_id.py", "test_resources.py")
+# The tests of what must never be shipped unnoticed, of the backends that are not on the engine: an
+# ID that repeats, one that differs between steps, a step without it, resources ignored.
+PITFALLS = {
+    "test_is_new_for_each_execution_of_the_same_snapshot",
+    "test_is_the_same_in_every_step_of_a_run",
+    "test_reaches_every_process_that_is_submitted",
+    "test_a_step_gets_the_cheapest_type_that_has_what_it_asks_for",
+    "test_a_task_has_the_limits_that_its_step_asks_for",
+}
 
 
 class Bench(NamedTuple):
@@ -75,18 +82,18 @@ def marks(backend: str, mutant: Mutant, seen: set[str]) -> list[pytest.MarkDecor
     """Says when a mutant is tested.
 
     The code of the backends that are not on the engine has not changed since all of their mutants
-    were killed. So the gate takes one for each test of the run ID and of resources that kills some:
-    that test can fail. `pytest -m exhaustive` runs the others.
+    were killed. So the gate takes one for each of the four mistakes that must never be shipped
+    unnoticed. `pytest -m exhaustive` runs the others.
 
     Args:
         backend: Its backend.
         mutant: The mutant.
-        seen: The tests that an earlier mutant of the backend is killed by; the mutant's is added.
+        seen: The tests that earlier mutants of the backend are killed by; the mutant's is added.
     """
     if backend in QUICK:
         return []
-    first = mutant.killed_by not in seen and mutant.killed_by.startswith(PITFALLS)
-    seen.add(mutant.killed_by)
+    first = mutant.test in PITFALLS and mutant.test not in seen
+    seen.add(mutant.test)
     in_gate = first or backends()[backend]["engine"]
     return [pytest.mark.gate if in_gate else pytest.mark.exhaustive]
 
