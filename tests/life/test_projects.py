@@ -17,7 +17,7 @@ from projects import Project, installed
 from rendering import backends, questions, render, strategies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 
@@ -26,18 +26,15 @@ def on_the_engine(backend: str) -> bool:
     return bool(backends()[backend]["engine"])
 
 
-def gated(chosen: Iterable[Variant]) -> list[object]:
-    """Returns parameters of a test: those whose backend is not on the engine run in the gate."""
+def gated(chosen: Iterable[Variant], quick: Callable[[Variant], bool]) -> list[object]:
+    """Returns parameters of a test: those that are not quick run in the gate."""
     return [
-        pytest.param(
-            variant,
-            id=str(variant),
-            marks=[] if on_the_engine(variant.backend) else [pytest.mark.gate],
-        )
+        pytest.param(variant, id=str(variant), marks=[] if quick(variant) else [pytest.mark.gate])
         for variant in chosen
     ]
 
 
+CHECKED = gated(variants(), lambda variant: on_the_engine(variant.backend))
 ON_THE_ENGINE = [variant for variant in variants() if on_the_engine(variant.backend)]
 FIRST = [variant for variant in variants() if variant.is_first]
 OTHERS = [variant for variant in variants() if not variant.is_first]
@@ -56,7 +53,7 @@ def test_each_strategy_has_a_variant_and_each_answer_is_a_question() -> None:
         assert variant.answers.keys() <= questions().keys()
 
 
-@pytest.mark.parametrize("project", gated(variants()), indirect=True)
+@pytest.mark.parametrize("project", CHECKED, indirect=True)
 def test_its_own_checks_pass(project: Project) -> None:
     for check in (
         ("ruff", "check", "."),
@@ -67,7 +64,7 @@ def test_its_own_checks_pass(project: Project) -> None:
         assert result.returncode == 0, f"{check}: {result.stdout}"
 
 
-@pytest.mark.parametrize("project", gated(variants()), indirect=True)
+@pytest.mark.parametrize("project", CHECKED, indirect=True)
 def test_wheel_and_sdist_are_complete(project: Project) -> None:
     package = next(path for path in (project.source / "src").iterdir() if path.is_dir())
     sources = {
@@ -85,7 +82,9 @@ def test_wheel_and_sdist_are_complete(project: Project) -> None:
     assert {"README.md", "CHANGELOG.md", "LICENSE", "tests/conftest.py"} <= names
 
 
-@pytest.mark.parametrize("project", gated(ON_THE_ENGINE), indirect=True)
+@pytest.mark.parametrize(
+    "project", gated(ON_THE_ENGINE, lambda variant: variant.is_first), indirect=True
+)
 def test_its_quick_tests_pass_and_leave_nothing_running(project: Project) -> None:
     check_suite(project)
 
