@@ -167,7 +167,7 @@ def test_a_call_is_repeated_until_it_answers_or_the_time_is_over() -> None:
 
 def wait(world: World, handle: str = "run/first/1") -> JobStatus:
     """Waits for a job of a simulated platform."""
-    return wait_until_terminal(lambda: world.platform, "run", handle, world, lambda _: None)
+    return wait_until_terminal(world.platform, "run", handle, world, lambda _: None)
 
 
 @pytest.mark.parametrize("watched", [False, True])
@@ -231,7 +231,7 @@ def test_a_log_that_breaks_off_is_opened_again_and_no_line_is_shown_twice(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     platform = Logging(World(Scenario(upstream={}), 0))
-    follower = LogFollower(lambda: platform, "job")
+    follower = LogFollower(platform, "job")
     follower.start()
     while platform.opened < 2:
         follower._ended.wait(0.01)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from zenml.enums import ExecutionMode
 from zenml.logger import get_logger
 
-from .clock import backoff
+from .clock import Clock, backoff
 from .dag import Dag
 from .log_follower import with_last_lines
 from .protocols import JobRefused, JobStatus, Phase, Watches
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
     from zenml.config.retry_config import StepRetryConfig
 
-    from .clock import Clock
-    from .protocols import JobHandle, JobPlatform, JobSpec
+    from .protocols import JobHandle, JobKey, JobPlatform, JobSpec
 
 logger = get_logger(__name__)
 
@@ -42,6 +41,8 @@ FRESH_SECONDS = 0.2
 
 # How long a request may be on its way whose answer was lost, in seconds.
 IN_FLIGHT_SECONDS = 60.0
+
+NEVER = float("-inf")
 
 
 class StopRequest(Enum):
@@ -194,10 +195,9 @@ class Controller:
         self._clock = clock
         self._job_of = job_of
         self._transient = (*platform.transient, *store.transient)
-        self._dag = Dag(plan.upstream, plan.mode)
+        self._dag = Dag(plan.upstream)
         self._limit = plan.max_parallelism or max(1, len(plan.upstream))
-        self._recovered = False
-        self._recovered_at = 0.0
+        self._recovered_at = NEVER
         self._watched = False
         self._attempts: dict[str, int] = {}
         self._failures: dict[str, int] = {}
@@ -212,11 +212,10 @@ class Controller:
         self._due: dict[str, float] = {}
         self._causes: dict[str, str] = {}
         self._stop = StopRequest.NONE
-        self._asked_for_stop = float("-inf")
-        self._looked = float("-inf")
-        # What the platform has reported; written by its threads.
+        self._asked_for_stop = NEVER
+        # When all jobs were looked at; what the platform has reported since. Its threads write too.
+        self._looked = NEVER
         self._changed: set[JobHandle] = set()
-        self._all_changed = True
         self._lock = threading.Lock()
         self._interrupted = False
 
@@ -257,7 +256,7 @@ class Controller:
         """Notes that a job may have changed, or that several may have."""
         with self._lock:
             if handle is None:
-                self._all_changed = True
+                self._looked = NEVER
             else:
                 self._changed.add(handle)
         self._clock.wake()
@@ -266,14 +265,13 @@ class Controller:
         if isinstance(self._platform, Watches) and not self._watched:
             watch.enter_context(self._platform.watch(self._plan.run, self._note))
             self._watched = True
-        if not self._recovered:
+        if self._recovered_at == NEVER:
             self._recover()
-            self._recovered = True
             self._recovered_at = self._clock.now()
 
     def _recover(self) -> None:
         """Finds out how far a controller has come that was killed."""
-        jobs = self._find_latest()
+        jobs = last_jobs(self._platform.find(self._plan.run))
         records = self._store.step_records()
         # In the order of the DAG, since a step is ready when those above it are done.
         while begun := [n for n in self._dag.ready() if n in jobs or n in records]:
@@ -286,29 +284,31 @@ class Controller:
                 number, handle = jobs.get(name, (0, None))
                 if number < record.attempts:  # Each attempt had a job: there is a later one.
                     number, handle = record.attempts, None
-                self._attempts[name] = number
                 self._failures[name] = max(0, record.attempts - 1)
-                now = self._clock.now()
-                patience = self._platform.unknown_seconds
-                attempt = Attempt(
-                    number, self._failures[name], Sighting(now, patience, seen=True), handle, now
-                )
+                attempt = self._note_attempt(name, number, seen=handle is not None)
                 attempt.is_recovered = True
-                self._active[name] = attempt
                 if handle is not None:
+                    attempt.handle = handle
                     self._steps[handle] = name
                 else:  # Its job may still be found.
-                    attempt.sighting = Sighting(now, patience)
                     attempt.may_submit = False
-                    self._unanswered[name] = None
 
-    def _find_latest(self) -> dict[str, tuple[int, JobHandle | None]]:
-        """Returns the last job of each step that the platform knows, with its attempt's number."""
-        latest: dict[str, tuple[int, JobHandle | None]] = {}
-        for key, handle in self._platform.find(self._plan.run).items():
-            if key.step in self._plan.upstream and key.attempt > latest.get(key.step, (0, None))[0]:
-                latest[key.step] = key.attempt, handle
-        return latest
+    def _note_attempt(self, name: str, number: int, *, seen: bool = False) -> Attempt:
+        """Notes that an attempt is in progress, of which the job is still to be had.
+
+        Args:
+            name: The step's name.
+            number: Which attempt it is.
+            seen: Whether the platform has known its job before.
+        """
+        now = self._clock.now()
+        sighting = Sighting(now, self._platform.unknown_seconds, seen=seen)
+        attempt = Attempt(number, self._failures.get(name, 0), sighting, asked_at=now)
+        self._attempts[name] = number
+        self._active[name] = attempt
+        if not seen:
+            self._unanswered[name] = None
+        return attempt
 
     def _advance(self) -> bool:
         """Makes one pass, and tells whether the run has ended."""
@@ -337,22 +337,17 @@ class Controller:
         patience = self._platform.unknown_seconds
         if patience <= 0 or not self._dag.skipped:
             return False
-        now = self._clock.now()
-        if now < self._recovered_at + patience:
+        if self._clock.now() < self._recovered_at + patience:
             return True
-        latest = self._find_latest()
-        strays = latest.keys() & self._dag.unstarted
+        jobs = last_jobs(self._platform.find(self._plan.run))
+        strays = jobs.keys() & self._dag.unstarted
         for name in strays:
-            number, handle = latest[name]
+            number, handle = jobs[name]
             self._dag.started(name)
-            self._attempts[name] = number
-            attempt = Attempt(number, 0, Sighting(now, patience, seen=True), is_recovered=True)
-            attempt.to_stop = self._stop is not StopRequest.GRACEFUL
-            self._active[name] = attempt
-            if attempt.to_stop:
-                self._to_stop[name] = None
-            if handle is not None:
-                self._know(name, handle)
+            self._note_attempt(name, number, seen=True).is_recovered = True
+            if self._stop is not StopRequest.GRACEFUL:
+                self._ask_to_stop([name])
+            self._know(name, handle)
         return bool(strays)
 
     def _pause(self) -> float:
@@ -409,23 +404,18 @@ class Controller:
         """Asks the platform how jobs are: of those that have changed, or of all when it is time."""
         now = self._clock.now()
         with self._lock:
-            changed, everything = self._changed, self._all_changed
-            self._changed, self._all_changed = set(), False
-        everything = everything or now >= self._looked + self._platform.poll_seconds
-        handles = [*self._steps] if everything else [h for h in changed if h in self._steps]
-        if not handles:
-            if everything:
+            changed, self._changed = self._changed, set()
+            handles = [handle for handle in changed if handle in self._steps]
+            if now >= self._looked + self._platform.poll_seconds:
                 self._looked = now
+                handles = [*self._steps]
+        if not handles:
             return
         try:
             found = self._platform.describe(handles)
         except BaseException:
-            with self._lock:
-                self._changed |= changed
-                self._all_changed = self._all_changed or everything
+            self._looked = NEVER  # Whatever has changed is still to be seen.
             raise
-        if everything:
-            self._looked = now
         for handle in handles:
             self._judge(self._steps[handle], found.get(handle))
 
@@ -437,8 +427,7 @@ class Controller:
         if status is None:
             return
         if status.phase.is_terminal:
-            attempt.end = attempt.verdict or status
-            self._ended[name] = None
+            self._note_end(name, status)
         elif status.hopeless and attempt.verdict is None:
             # It is stopped, and its step fails with the reason once nothing of it is left.
             attempt.verdict = replace(status, phase=Phase.FAILED)
@@ -446,6 +435,11 @@ class Controller:
         elif status.reason not in ("", attempt.waits_for):
             attempt.waits_for = status.reason
             logger.info("%s `%s` waits: %s", self._plan.what, name, status.reason)
+
+    def _note_end(self, name: str, status: JobStatus) -> None:
+        attempt = self._active[name]
+        attempt.end = attempt.verdict or status
+        self._ended[name] = None
 
     def _settle_ended(self) -> None:
         for name in list(self._ended):
@@ -533,17 +527,18 @@ class Controller:
     def _start_ready(self) -> bool:
         """Starts what may start, and returns whether that has made other steps ready."""
         now = self._clock.now()
-        again = [name for name, due in self._due.items() if due <= now]
-        room = self._limit - len(self._active)
-        if room <= 0 or not (again or self._dag.has_ready):
+        room = max(0, self._limit - len(self._active))
+        again = [name for name, due in self._due.items() if due <= now][:room]
+        ready = self._dag.ready(room - len(again))
+        if not again and not ready:
             return False
         self._look_for_stop(FRESH_SECONDS)
         if self._stop is not StopRequest.NONE:
             return False
-        for name in again[:room]:
+        for name in again:
             self._begin(name)
         cached = False
-        for name in self._dag.ready(max(0, self._limit - len(self._active))):
+        for name in ready:
             if self._store.reuse_cached(name):
                 logger.info("%s `%s` is cached.", self._plan.what, name)
                 self._dag.started(name)
@@ -555,14 +550,9 @@ class Controller:
 
     def _begin(self, name: str) -> None:
         """Begins an attempt. What is submitted stays noted, whether or not there is an answer."""
-        if name not in self._due:
+        if self._due.pop(name, None) is None:
             self._dag.started(name)
-        self._due.pop(name, None)
-        number = self._attempts[name] = self._attempts.get(name, 0) + 1
-        now = self._clock.now()
-        sighting = Sighting(now, self._platform.unknown_seconds)
-        self._active[name] = Attempt(number, self._failures.get(name, 0), sighting)
-        self._unanswered[name] = None
+        self._note_attempt(name, self._attempts.get(name, 0) + 1)
         self._submit(name)
 
     def _submit(self, name: str) -> None:
@@ -571,8 +561,8 @@ class Controller:
         try:
             handle = self._platform.submit(self._job_of(name, attempt.number))
         except JobRefused as error:
-            attempt.end = JobStatus(Phase.FAILED, f"the platform refuses its job: {error}")
-            self._ended[name] = None
+            reason = f"the platform refuses its job: {error}"
+            self._note_end(name, JobStatus(Phase.FAILED, reason))
         else:
             self._know(name, handle)
         del self._unanswered[name]
@@ -581,8 +571,7 @@ class Controller:
         attempt = self._active[name]
         if (other := self._steps.get(handle, name)) != name:
             reason = f"the platform takes its job for that of `{other}`: {handle}"
-            attempt.end = JobStatus(Phase.FAILED, reason)
-            self._ended[name] = None
+            self._note_end(name, JobStatus(Phase.FAILED, reason))
             return
         attempt.handle = handle
         attempt.sighting = Sighting(self._clock.now(), self._platform.unknown_seconds)
@@ -597,15 +586,15 @@ class Controller:
         They are repeated, which starts nothing twice. If nothing may start any more, the platform
         is asked instead, for long enough that a request on its way has arrived.
         """
-        latest: dict[str, tuple[int, JobHandle | None]] | None = None
+        jobs: dict[str, tuple[int, JobHandle]] | None = None
         for name in list(self._unanswered):
             attempt = self._active[name]
             if attempt.may_submit and not self._dag.halted:
                 self._submit(name)
                 continue
-            if latest is None:  # One request serves all of them.
-                latest = self._find_latest()
-            number, handle = latest.get(name, (0, None))
+            if jobs is None:  # One request serves all of them.
+                jobs = last_jobs(self._platform.find(self._plan.run))
+            number, handle = jobs.get(name, (0, None))
             now = self._clock.now()
             if handle is not None and number >= attempt.number:
                 self._attempts[name] = attempt.number = number
@@ -615,11 +604,15 @@ class Controller:
                 lost = attempt.sighting.look(None, now)
                 if lost is None:
                     continue
-                attempt.end = attempt.verdict or lost
-                self._ended[name] = None
+                self._note_end(name, lost)
             elif now - attempt.asked_at <= IN_FLIGHT_SECONDS:
                 continue
             else:
                 del self._active[name]
                 self._to_stop.pop(name, None)
             del self._unanswered[name]
+
+
+def last_jobs(found: Mapping[JobKey, JobHandle]) -> dict[str, tuple[int, JobHandle]]:
+    """Returns the last job of each step of a run, with its attempt's number."""
+    return {key.step: (key.attempt, found[key]) for key in sorted(found)}

@@ -1,13 +1,11 @@
 # ENGINE: the template's file, the same in every project. Do not edit; see AGENTS.md.
-"""Which steps may start now: the DAG and the execution mode, and nothing else."""
+"""Which steps may start now: the DAG, and nothing else."""
 
 from __future__ import annotations
 
 from graphlib import TopologicalSorter
 from itertools import islice
 from typing import TYPE_CHECKING
-
-from zenml.enums import ExecutionMode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -16,32 +14,30 @@ if TYPE_CHECKING:
 class Dag:
     """The steps of one run and how far they have come."""
 
-    def __init__(self, upstream: Mapping[str, Collection[str]], mode: ExecutionMode) -> None:
+    def __init__(self, upstream: Mapping[str, Collection[str]]) -> None:
         """Starts with no step done.
 
         Args:
             upstream: For each step, the steps it waits for.
-            mode: What a failed step means for the others.
 
         Raises:
             graphlib.CycleError: If the steps wait for each other.
         """
         self._sorter = TopologicalSorter(upstream)
         self._sorter.prepare()
-        self._mode = mode
         self._ready: dict[str, None] = {}
         self._not_done = set(upstream)
         self.halted = False
 
     @property
-    def has_ready(self) -> bool:
-        """Whether a step may start."""
+    def unstarted(self) -> Collection[str]:
+        """The steps whose upstream steps have succeeded and that were not submitted."""
         self._ready |= dict.fromkeys(self._sorter.get_ready())
-        return bool(self._ready) and not self.halted
+        return self._ready
 
     def ready(self, limit: int | None = None) -> list[str]:
-        """Lists steps whose upstream steps have succeeded and that may start, at most `limit`."""
-        return list(islice(self._ready, limit)) if self.has_ready else []
+        """Lists the unstarted steps, at most `limit`; none once no further step may start."""
+        return [] if self.halted else list(islice(self.unstarted, limit))
 
     def started(self, step: str) -> None:
         """Notes that a ready step was submitted."""
@@ -55,18 +51,10 @@ class Dag:
     def failed(self, step: str) -> None:
         """Notes that a step failed: the steps below it never become ready."""
         self._not_done.discard(step)
-        if self._mode is not ExecutionMode.CONTINUE_ON_FAILURE:
-            self.halt()
 
     def halt(self) -> None:
         """Lets no further step start."""
         self.halted = True
-
-    @property
-    def unstarted(self) -> set[str]:
-        """The steps whose upstream steps have succeeded and that were not submitted."""
-        self._ready |= dict.fromkeys(self._sorter.get_ready())
-        return set(self._ready)
 
     @property
     def skipped(self) -> list[str]:

@@ -4,26 +4,23 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zenml.enums import ExecutionStatus
 
-from .clock import Result, SystemClock, call_with_retries
+from .clock import SystemClock
 from .log_follower import with_last_lines
-from .protocols import JobKey, Phase, Watches
-from .run_store import TERMINAL, TRANSIENT, end_step_run, get_step_run
+from .protocols import JobHandle, JobKey, JobPlatform, JobSpec, JobStatus, Phase, Watches
+from .run_store import TERMINAL, end_step_run, get_step_run
 from .sightings import Sighting, describe_end
-from .waiting import MAX_OUTAGE_SECONDS, wait_until_terminal
+from .waiting import ask, wait_until_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from uuid import UUID
 
     from zenml.models import StepRunResponse
-
-    from .protocols import JobHandle, JobPlatform, JobSpec, JobStatus
 
 # ZenML asks again about steps with one of these. `queued` it would take for an end.
 STATUSES = {
@@ -60,13 +57,13 @@ class Run:
 class IsolatedSteps:
     """Submits isolated steps, and knows how they are. One object serves a whole process."""
 
-    def __init__(self, platform: Callable[[], JobPlatform]) -> None:
+    def __init__(self, platform: JobPlatform) -> None:
         """Asks nothing yet.
 
         Args:
-            platform: Returns the platform; asked each time, since a login may expire.
+            platform: Where they run.
         """
-        self._platform = platform
+        self.platform = platform
         self._clock = SystemClock()
         self._runs: dict[UUID, Run] = {}
         self._lock = threading.Lock()
@@ -83,21 +80,18 @@ class IsolatedSteps:
             ValueError: If the platform can never run it.
             JobRefused: If the platform refuses it.
         """
-        platform = self._platform()
-        platform.validate(job)
-        handle = self._ask(lambda: platform.submit(job))
+        self.platform.validate(job)
+        handle = ask(self.platform, lambda: self.platform.submit(job))
         with self._lock:
             of_run = self._runs.setdefault(run, Run())
-            sighting = Sighting(self._clock.now(), platform.unknown_seconds)
+            sighting = Sighting(self._clock.now(), self.platform.unknown_seconds)
             of_run.steps[step_run] = IsolatedStep(handle, sighting)
-            if of_run.watch is None and isinstance(platform, Watches):
+            if of_run.watch is None and isinstance(self.platform, Watches):
                 # Then it costs no request to ask how a step is.
                 watch = ExitStack()
-                try:
-                    watch.enter_context(platform.watch(str(run), lambda _: None))
-                except platform.transient:
-                    return
-                of_run.watch = watch
+                with suppress(*self.platform.transient):
+                    watch.enter_context(self.platform.watch(str(run), lambda _: None))
+                    of_run.watch = watch
 
     def status(self, step_run: StepRunResponse) -> ExecutionStatus:
         """Tells how far a step has come. Why it failed is recorded in ZenML.
@@ -106,17 +100,16 @@ class IsolatedSteps:
             Exception: What the platform raises, if it does not answer. ZenML asks again then.
         """
         step = self._known(step_run)
-        platform = self._platform()
         if step is None:
             # It has ended with the process that submitted it.
             noted = get_step_run(step_run.id).status
             return noted if noted.is_finished else ExecutionStatus.FAILED
-        found = platform.describe([step.handle]).get(step.handle)
+        found = self.platform.describe([step.handle]).get(step.handle)
         status = step.sighting.look(found, self._clock.now())
         if status is None:
             return ExecutionStatus.PROVISIONING
         if status.hopeless:
-            platform.stop(step.handle)
+            self.platform.stop(step.handle)
             return self._failed(step_run, step, status)
         if step.stopped and status.phase.is_terminal:
             return ExecutionStatus.STOPPED
@@ -126,22 +119,16 @@ class IsolatedSteps:
 
     def wait(self, step_run: StepRunResponse) -> ExecutionStatus:
         """Waits until a step has ended, and returns how."""
-        step = self._ask(lambda: self._known(step_run))
-        if step is not None:
-            wait_until_terminal(
-                self._platform,
-                str(step_run.pipeline_run_id),
-                step.handle,
-                SystemClock(),
-                lambda _: None,
-            )
-        return self._ask(lambda: self.status(step_run))
+        if step := ask(self.platform, lambda: self._known(step_run)):
+            run = str(step_run.pipeline_run_id)
+            wait_until_terminal(self.platform, run, step.handle, SystemClock(), lambda _: None)
+        return ask(self.platform, lambda: self.status(step_run))
 
     def stop(self, step_run: StepRunResponse) -> None:
         """Asks a step to end; it is killed after its grace period."""
-        if step := self._ask(lambda: self._known(step_run)):
+        if step := ask(self.platform, lambda: self._known(step_run)):
             step.stopped = True
-            self._ask(lambda: self._platform().stop(step.handle))
+            ask(self.platform, lambda: self.platform.stop(step.handle))
 
     def forget(self, step_run: StepRunResponse) -> None:
         """Forgets a step that has ended. What it has logged stays with the platform."""
@@ -156,11 +143,6 @@ class IsolatedSteps:
         if of_run.watch is not None:
             of_run.watch.close()
 
-    def _ask(self, call: Callable[[], Result]) -> Result:
-        """Asks the platform, and ZenML, until they answer."""
-        transient = (*self._platform().transient, *TRANSIENT)
-        return call_with_retries(call, transient, seconds=MAX_OUTAGE_SECONDS)
-
     def _known(self, step_run: StepRunResponse) -> IsolatedStep | None:
         """Returns a step of this process, or one that another process has submitted."""
         run = step_run.pipeline_run_id
@@ -168,7 +150,7 @@ class IsolatedSteps:
             step = self._runs.get(run, Run()).steps.get(step_run.id)
         if step is not None:
             return step
-        handle = self._platform().find(str(run)).get(JobKey(str(run), str(step_run.id), 1))
+        handle = self.platform.find(str(run)).get(JobKey(str(run), str(step_run.id), 1))
         if handle is None:
             return None
         step = IsolatedStep(handle, Sighting(self._clock.now(), 0.0, seen=True))
@@ -182,6 +164,6 @@ class IsolatedSteps:
         if latest.status.is_successful:  # Whatever has become of its job afterwards.
             return ExecutionStatus.COMPLETED
         if latest.status not in TERMINAL:
-            cause = with_last_lines(self._platform(), step.handle, describe_end(status))
+            cause = with_last_lines(self.platform, step.handle, describe_end(status))
             end_step_run(latest, cause, stopped=False)
         return ExecutionStatus.FAILED

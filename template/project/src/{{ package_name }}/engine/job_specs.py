@@ -32,8 +32,8 @@ class JobSpecs:
 
     Attributes:
         snapshot: What is executed.
-        run: The ID of the run in ZenML; that of the snapshot for a schedule.
-        run_name: The run's name; empty for a schedule.
+        run: The ID of the run in ZenML; None for a schedule.
+        run_name: The run's name.
         entrypoints: How the processes of jobs are started.
         settings_for: Returns the settings of the pipeline (a snapshot) or of a step.
         image_for: Returns the image of a step, or that of the pipeline (None).
@@ -45,7 +45,7 @@ class JobSpecs:
     """
 
     snapshot: PipelineSnapshotResponse
-    run: str
+    run: str | None
     run_name: str
     entrypoints: Entrypoints
     settings_for: Callable[[Any], BaseSettings]
@@ -70,7 +70,7 @@ class JobSpecs:
         )
         return self._complete(
             JobSpec(
-                key=JobKey(self.run, name, attempt),
+                key=self._key(name, attempt),
                 role=Role.STEP,
                 name=name,
                 image=self.image_for(name),
@@ -98,7 +98,7 @@ class JobSpecs:
         labels = {"step_name": info.pipeline_step_name, "step_run_id": str(info.step_run_id)}
         return self._complete(
             JobSpec(
-                key=JobKey(self.run, labels["step_run_id"], 1),
+                key=self._key(labels["step_run_id"], 1),
                 role=Role.STEP,
                 name=info.pipeline_step_name,
                 image=image,
@@ -110,15 +110,10 @@ class JobSpecs:
             )
         )
 
-    def function(self, run_argument: str | None, environment: Mapping[str, str]) -> JobSpec:
-        """Makes the job of a dynamic pipeline's function.
-
-        Args:
-            run_argument: The ID of the run in ZenML; None for a schedule.
-            environment: The environment, as ZenML wants it.
-        """
+    def function(self, environment: Mapping[str, str]) -> JobSpec:
+        """Makes the job of a dynamic pipeline's function, with the environment that ZenML wants."""
         arguments = self.entrypoints.function.get_entrypoint_arguments(
-            snapshot_id=self.snapshot.id, run_id=run_argument
+            snapshot_id=self.snapshot.id, run_id=self.run
         )
         return self._own_job(
             Role.FUNCTION,
@@ -127,18 +122,13 @@ class JobSpecs:
             self.snapshot.pipeline_configuration.resource_settings,
         )
 
-    def controller(self, run_argument: str | None, environment: Mapping[str, str]) -> JobSpec:
-        """Makes the job of a static pipeline's controller.
-
-        Args:
-            run_argument: The ID of the run in ZenML; None for a schedule.
-            environment: The environment, as ZenML wants it.
-        """
+    def controller(self, environment: Mapping[str, str]) -> JobSpec:
+        """Makes the job of a static pipeline's controller, with the environment it needs."""
         python, *_ = self.entrypoints.command
         command = [python, "-m", f"{__package__}.controller_main"]
         command += ["--snapshot_id", str(self.snapshot.id)]
-        if run_argument is not None:
-            command += ["--run_id", run_argument]
+        if self.run is not None:
+            command += ["--run_id", self.run]
         return self._own_job(Role.CONTROLLER, command, environment, ResourceSettings())
 
     def _own_job(
@@ -150,7 +140,7 @@ class JobSpecs:
     ) -> JobSpec:
         return self._complete(
             JobSpec(
-                key=JobKey(self.run, CONTROLLER_STEP, self.generation),
+                key=self._key(CONTROLLER_STEP, self.generation),
                 role=role,
                 name=self.snapshot.pipeline_configuration.name,
                 image=self.image_for(None),
@@ -161,6 +151,9 @@ class JobSpecs:
             )
         )
 
+    def _key(self, step: str, attempt: int) -> JobKey:
+        return JobKey(self.run or str(self.snapshot.id), step, attempt)
+
     def _complete(self, job: JobSpec) -> JobSpec:
         """Adds what all jobs of the run have, and takes the secrets out of the environment."""
         public, secrets = split_secrets(job.environment)
@@ -168,7 +161,7 @@ class JobSpecs:
             "project_id": str(self.snapshot.project_id),
             "pipeline": self.snapshot.pipeline_configuration.name,
         }
-        if self.run_name:
+        if self.run is not None:
             labels |= {"run_id": self.run, "run_name": self.run_name}
         return replace(
             job,

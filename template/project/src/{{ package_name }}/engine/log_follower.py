@@ -14,8 +14,6 @@ from zenml.logger import get_logger
 from .clock import backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .protocols import JobHandle, JobPlatform
 
 logger = get_logger(__name__)
@@ -33,11 +31,11 @@ LAST_LINES_SECONDS = 2.0
 class LogFollower:
     """Prints the log of a job, in a thread of its own, and opens it again when it breaks off."""
 
-    def __init__(self, platform: Callable[[], JobPlatform], handle: JobHandle) -> None:
+    def __init__(self, platform: JobPlatform, handle: JobHandle) -> None:
         """Prints nothing yet.
 
         Args:
-            platform: Returns the platform; asked each time, since a login may expire.
+            platform: Where it runs.
             handle: The job.
         """
         self._platform = platform
@@ -59,14 +57,14 @@ class LogFollower:
     def _follow(self) -> None:
         shown = failures = 0
         while True:
-            platform = self._platform()
+            before = shown
             try:
-                before = shown
-                for number, line in enumerate(platform.logs(self._handle, follow=True), start=1):
+                lines = self._platform.logs(self._handle, follow=True)
+                for number, line in enumerate(lines, start=1):
                     if number > shown:
                         show(line)
                         shown = number
-            except platform.transient as error:
+            except self._platform.transient as error:
                 logger.debug("The log of %s breaks off: %s", self._handle, error)
             failures = 0 if shown > before else failures + 1
             if self._ended.wait(backoff(failures)):

@@ -31,10 +31,11 @@ from zenml.orchestrators.utils import get_config_environment_vars
 from zenml.stack import Stack
 from zenml.utils.env_utils import get_runtime_environment
 
+from . import run_store
 from .client_controller import ClientController
-from .clock import Result, SystemClock, call_with_retries
+from .clock import Result, SystemClock
 from .conclusion import WAS_STOPPED, raise_for_run
-from .controller import Controller, Plan
+from .controller import Controller, Plan, last_jobs
 from .entrypoints import IN_CONTAINER, SHARED_CODE
 from .exit_codes import RUN_FAILED
 from .isolated_steps import IsolatedSteps
@@ -43,22 +44,10 @@ from .log_follower import LogFollower
 from .process_identity import own_process, process_is_alive
 from .protocols import JobRefused, JobStatus, Phase, Schedules, Trigger
 from .run_ids import RunIdStrategy, check_length
-from .run_store import (
-    FORCE_STOP,
-    MAX_OUTAGE_SECONDS,
-    TRANSIENT,
-    ZenMLFunctionRun,
-    ZenMLRun,
-    ZenMLUnavailableError,
-    claim_run,
-    end_run,
-    get_run,
-    publish_metadata,
-)
 from .secret_env import split_secrets
 from .sightings import LOST
 from .stack_validation import stack_validator
-from .waiting import report_waiting, wait_until_terminal
+from .waiting import ask, report_waiting, wait_until_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -76,6 +65,7 @@ if TYPE_CHECKING:
     from zenml.stack import StackValidator
 
     from .protocols import JobHandle, JobPlatform, JobSpec
+    from .run_store import ZenMLRun
 
 logger = get_logger(__name__)
 
@@ -107,7 +97,6 @@ class JobOrchestrator(BaseOrchestrator):
     schedule_metadata: ClassVar[str] = "schedule_job"
 
     # ZenML may make several objects of one orchestrator; the jobs of a process are the same.
-    _platforms: ClassVar[dict[tuple[UUID, str], JobPlatform]] = {}
     _isolated: ClassVar[dict[tuple[UUID, str], IsolatedSteps]] = {}
     _lock: ClassVar[threading.RLock] = threading.RLock()
 
@@ -148,11 +137,7 @@ class JobOrchestrator(BaseOrchestrator):
     @property
     def platform(self) -> JobPlatform:
         """Where the jobs run."""
-        key = self.id, self.config.model_dump_json()
-        with self._lock:
-            if key not in self._platforms:
-                self._platforms[key] = self.connect()
-            return self._platforms[key]
+        return self.isolated_steps.platform
 
     @property
     def isolated_steps(self) -> IsolatedSteps:
@@ -160,7 +145,7 @@ class JobOrchestrator(BaseOrchestrator):
         key = self.id, self.config.model_dump_json()
         with self._lock:
             if key not in self._isolated:
-                self._isolated[key] = IsolatedSteps(lambda: self.platform)
+                self._isolated[key] = IsolatedSteps(self.connect())
             return self._isolated[key]
 
     def get_orchestrator_run_id(self) -> str:
@@ -196,23 +181,18 @@ class JobOrchestrator(BaseOrchestrator):
                 schedule is one that it cannot have. Nothing runs then.
         """
 
-        def check(specs: JobSpecs) -> None:
-            self._validate(
-                specs.step(name, 1, step_environments[name]) for name in step_environments
-            )
+        def step(specs: JobSpecs, name: str, attempt: int) -> JobSpec:
+            return specs.step(name, attempt, step_environments[name])
+
+        def steps(specs: JobSpecs) -> list[JobSpec]:
+            return [step(specs, name, 1) for name in step_environments]
 
         if self.controller == "client":
-            return self._submit_in_client(
-                snapshot,
-                placeholder_run,
-                check,
-                lambda specs: (
-                    lambda name, attempt: specs.step(name, attempt, step_environments[name])
-                ),
-            )
-        run = str(placeholder_run.id) if placeholder_run else None
+            return self._submit_in_client(snapshot, placeholder_run, steps, step)
         return self._submit_job(
-            snapshot, placeholder_run, check, lambda specs: specs.controller(run, base_environment)
+            snapshot,
+            placeholder_run,
+            lambda specs: [specs.controller(base_environment), *steps(specs)],
         )
 
     def submit_dynamic_pipeline(
@@ -237,23 +217,17 @@ class JobOrchestrator(BaseOrchestrator):
             PipelineSubmissionError: If the platform refuses, or a setting, a resource or the
                 schedule is one that it cannot have. Nothing runs then.
         """
-        run = str(placeholder_run.id) if placeholder_run else None
 
-        def check(specs: JobSpecs) -> None:
+        def jobs(specs: JobSpecs) -> list[JobSpec]:
             # The steps that the pipeline names ahead; others are looked at when they are submitted.
-            named = (specs.step(name, 1, environment) for name in snapshot.step_configurations)
-            self._validate([specs.function(run, environment), *named])
+            named = [specs.step(name, 1, environment) for name in snapshot.step_configurations]
+            return [specs.function(environment), *named]
 
         if self.controller == "client":
             return self._submit_in_client(
-                snapshot,
-                placeholder_run,
-                check,
-                lambda specs: lambda _, __: specs.function(specs.run, environment),
+                snapshot, placeholder_run, jobs, lambda specs, *_: specs.function(environment)
             )
-        return self._submit_job(
-            snapshot, placeholder_run, check, lambda specs: specs.function(run, environment)
-        )
+        return self._submit_job(snapshot, placeholder_run, jobs)
 
     def submit_isolated_step(self, step_run_info: StepRunInfo, environment: dict[str, str]) -> None:
         """Starts a step of a dynamic pipeline in a job of its own.
@@ -266,20 +240,17 @@ class JobOrchestrator(BaseOrchestrator):
             ValueError: If the platform can never run it.
             RuntimeError: If the platform refuses it, or this process belongs to no run.
         """
-        specs = self._specs_in_job(
-            step_run_info.snapshot,
-            str(step_run_info.run_id),
-            step_run_info.run_name,
-            self.get_orchestrator_run_id(),
+        info = step_run_info
+        image = None if self.code_is_shared else info.get_image(key=ORCHESTRATOR_DOCKER_IMAGE_KEY)
+        specs = replace(
+            self._specs(info.snapshot, None, self.get_orchestrator_run_id()),
+            run=str(info.run_id),
+            run_name=info.run_name,
+            parent=self.platform.current_job(),
         )
-        image = (
-            None
-            if self.code_is_shared
-            else step_run_info.get_image(key=ORCHESTRATOR_DOCKER_IMAGE_KEY)
-        )
-        job = specs.isolated_step(step_run_info, image, environment)
+        job = specs.isolated_step(info, image, environment)
         try:
-            self.isolated_steps.submit(job, step_run_info.run_id, step_run_info.step_run_id)
+            self.isolated_steps.submit(job, info.run_id, info.step_run_id)
         except JobRefused as error:
             raise RuntimeError(
                 f"Step `{job.name}` cannot run: the platform refuses its job: {error}"
@@ -325,7 +296,7 @@ class JobOrchestrator(BaseOrchestrator):
             if own is None:
                 return None, None
             if own.phase.is_terminal:
-                run = get_run(run.id)  # It may have reported its end just before.
+                run = run_store.get_run(run.id)  # It may have reported its end just before.
                 status = run.status
                 if not status.is_finished and status is not ExecutionStatus.PAUSED:
                     stopped = status is ExecutionStatus.STOPPING or own.phase is Phase.STOPPED
@@ -357,16 +328,16 @@ class JobOrchestrator(BaseOrchestrator):
         """
         if self.controller == "client":
             if not graceful:
-                publish_metadata(run.id, self.id, {FORCE_STOP: True})
+                run_store.publish_metadata(run.id, self.id, {run_store.FORCE_STOP: True})
             own = self._own_job_status(run)
             if own is not None and own.phase.is_terminal:
-                end_run(run.id, "Stopped after its controller was gone.", failed=False)
+                run_store.end_run(run.id, "Stopped after its controller was gone.", failed=False)
             return
         own = self._own_job_status(run)
         if own is not None and graceful and not own.phase.is_terminal:
             return
         self._stop_jobs(run)
-        end_run(run.id, WAS_STOPPED, failed=False)
+        run_store.end_run(run.id, WAS_STOPPED, failed=False)
 
     def update_schedule(self, schedule: ScheduleResponse, update: ScheduleUpdate) -> None:
         """Changes a schedule's cron expression, pauses it, or lets it go on.
@@ -374,9 +345,15 @@ class JobOrchestrator(BaseOrchestrator):
         Raises:
             RuntimeError: If the platform does not know it, or refuses the change.
         """
+        handle = schedule.run_metadata.get(self.schedule_metadata)
         try:
+            if handle is None:
+                raise JobRefused(
+                    "its metadata do not name what the platform has of it "
+                    f"(`{self.schedule_metadata}`), so it was not made by this orchestrator."
+                )
             self._schedules().update_schedule(
-                self._schedule_handle(schedule), cron=update.cron_expression, active=update.active
+                str(handle), cron=update.cron_expression, active=update.active
             )
         except JobRefused as error:
             message = f"The schedule `{schedule.name}` was not updated: {error}"
@@ -387,10 +364,10 @@ class JobOrchestrator(BaseOrchestrator):
 
         They could not go on: ZenML's token for them ends with the schedule.
         """
-        if schedule.run_metadata.get(self.schedule_metadata) is None:
-            logger.warning("The platform knows no schedule `%s`.", schedule.name)
+        if handle := schedule.run_metadata.get(self.schedule_metadata):
+            self._schedules().delete_schedule(str(handle))
         else:
-            self._schedules().delete_schedule(self._schedule_handle(schedule))
+            logger.warning("The platform knows no schedule `%s`.", schedule.name)
 
     # ---- What jobs of the engine ask
 
@@ -406,14 +383,13 @@ class JobOrchestrator(BaseOrchestrator):
         """
 
         def claim() -> PipelineRunResponse:
-            submitted = get_run(UUID(run_argument)) if run_argument else None
-            return claim_run(snapshot, submitted, self.get_orchestrator_run_id())
+            submitted = run_store.get_run(UUID(run_argument)) if run_argument else None
+            return run_store.claim_run(snapshot, submitted, self.get_orchestrator_run_id())
 
-        run = self._ask(claim, MAX_OUTAGE_SECONDS)
+        run = self._ask(claim, run_store.MAX_OUTAGE_SECONDS)
         job = self.platform.current_job()
-        known = run.run_metadata.get(self.controller_metadata)
-        if job is not None and known != job:
-            self._publish(run, job)
+        if job is not None and run.run_metadata.get(self.controller_metadata) != job:
+            self._publish(run, {self.controller_metadata: job})
         return run
 
     def controller_of(
@@ -421,7 +397,8 @@ class JobOrchestrator(BaseOrchestrator):
     ) -> Controller:
         """Makes the controller of a static pipeline, in a job of its own."""
         assert run.orchestrator_run_id is not None
-        specs = self._specs_in_job(snapshot, str(run.id), run.name, run.orchestrator_run_id)
+        specs = self._specs(snapshot, run, run.orchestrator_run_id)
+        specs = replace(specs, parent=self.platform.current_job())
         configuration, _ = get_config_environment_vars()
         own = {**configuration, **split_secrets(os.environ)[1]}
         assert snapshot.stack is not None
@@ -432,14 +409,9 @@ class JobOrchestrator(BaseOrchestrator):
             environment = get_runtime_environment(config=config, stack=stack)
             return specs.step(name, attempt, {**own, **environment})
 
-        store = ZenMLRun(snapshot, run, use_cache=not self.config.supports_client_side_caching)
-        return Controller(
-            plan_of(snapshot, run, self._setting(snapshot, "max_parallelism")),
-            self.platform,
-            store,
-            SystemClock(),
-            job_of,
-        )
+        use_cache = not self.config.supports_client_side_caching
+        store = run_store.ZenMLRun(snapshot, run, use_cache=use_cache)
+        return self._controller(snapshot, run, store, job_of)
 
     # ---- Submission
 
@@ -447,16 +419,16 @@ class JobOrchestrator(BaseOrchestrator):
         self,
         snapshot: PipelineSnapshotResponse,
         run: PipelineRunResponse | None,
-        check: Callable[[JobSpecs], None],
-        job_maker: Callable[[JobSpecs], Callable[[str, int], JobSpec]],
+        jobs: Callable[[JobSpecs], list[JobSpec]],
+        job_of: Callable[[JobSpecs, str, int], JobSpec],
     ) -> SubmissionResult:
         """Starts a controller in this process.
 
         Args:
             snapshot: What is executed.
-            run: The run that ZenML has created for it.
-            check: Looks at all jobs, before any is submitted.
-            job_maker: Returns what makes the jobs.
+            run: The run that ZenML has created for it; None for a schedule.
+            jobs: Makes the jobs that are looked at before any is submitted.
+            job_of: Makes the job of an attempt.
         """
         with submission():
             if snapshot.schedule:
@@ -465,74 +437,95 @@ class JobOrchestrator(BaseOrchestrator):
                     "made at submission, and would repeat at each firing. Remove the schedule, and "
                     "let cron, say, call the pipeline."
                 )
-            run_id, generation = self._known_run_id(run) or "", self._generation(run)
-            name = str(run.id if run else snapshot.id)
-            check(self._specs(snapshot, name, "", check_length(run_id)))
-            run = self._ask(lambda: claim_run(snapshot, run, run_id))
-            metadata = {METADATA_ORCHESTRATOR_RUN_ID: run_id, **own_process()}
-            publish_metadata(run.id, self.id, metadata)
-        specs = self._specs(snapshot, str(run.id), run.name, run_id)
-        specs = replace(specs, generation=generation)
-        store = (ZenMLFunctionRun if snapshot.is_dynamic else ZenMLRun)(snapshot, run)
-        plan = plan_of(snapshot, run, self._setting(snapshot, "max_parallelism"))
-        found = run
+            assert run is not None, "a run without a schedule has a placeholder"
+            run_id = check_length(self._known_run_id(run) or "")
+            specs = self._specs(snapshot, run, run_id)
+            specs = replace(specs, generation=self._generation(run))
+            self._validate(jobs(specs))
+            claimed = self._claim(snapshot, run, run_id)
+            self._publish(claimed, own_process())
+        store = (run_store.ZenMLFunctionRun if snapshot.is_dynamic else run_store.ZenMLRun)(
+            snapshot, claimed
+        )
         controller = ClientController(
-            Controller(plan, self.platform, store, SystemClock(), job_maker(specs)),
-            run,
+            self._controller(snapshot, claimed, store, partial(job_of, specs)),
+            claimed,
             # What a function has submitted that has ended or was stopped, nobody else would end.
-            (lambda: self._stop_jobs(found)) if snapshot.is_dynamic else None,
+            (lambda: self._stop_jobs(claimed)) if snapshot.is_dynamic else None,
         )
         controller.start()
         synchronous = self._setting(snapshot, "synchronous")
         return SubmissionResult(wait_for_completion=controller.wait if synchronous else None)
 
+    def _controller(
+        self,
+        snapshot: PipelineSnapshotResponse,
+        run: PipelineRunResponse,
+        store: ZenMLRun,
+        job_of: Callable[[str, int], JobSpec],
+    ) -> Controller:
+        """Makes what takes all steps to their end, or the function of a dynamic pipeline."""
+        pipeline = snapshot.pipeline_configuration
+        steps = {} if snapshot.is_dynamic else snapshot.step_configurations
+        upstream = {name: step.spec.upstream_steps for name, step in steps.items()}
+        plan = Plan(
+            run=str(run.id),
+            upstream=upstream or {pipeline.name: ()},
+            retries={name: step.config.retry for name, step in steps.items()},
+            mode=pipeline.execution_mode,
+            max_parallelism=self._setting(snapshot, "max_parallelism"),
+            what="Pipeline" if snapshot.is_dynamic else "Step",
+        )
+        return Controller(plan, self.platform, store, SystemClock(), job_of)
+
     def _submit_job(
         self,
         snapshot: PipelineSnapshotResponse,
         run: PipelineRunResponse | None,
-        check: Callable[[JobSpecs], None],
-        own_job: Callable[[JobSpecs], JobSpec],
+        jobs: Callable[[JobSpecs], list[JobSpec]],
     ) -> SubmissionResult:
         """Submits the run's own job, or a schedule of it.
 
         Args:
             snapshot: What is executed.
             run: The run that ZenML has created for it; None for a schedule.
-            check: Looks at all jobs, before any is submitted.
-            own_job: Makes the run's own job.
+            jobs: Makes the run's own job, and those that are looked at before it is submitted.
         """
         platform = self.platform
         with submission(*platform.transient):
-            scheduled = snapshot.schedule if run is None else None
-            run_id = self._known_run_id(run) if scheduled is None else None
-            name = str(run.id if run else snapshot.id)
-            specs = self._specs(snapshot, name, run.name if run else "", run_id)
+            run_id = self._known_run_id(run) if run else None
+            specs = self._specs(snapshot, run, run_id)
             specs = replace(specs, generation=self._generation(run))
-            check(specs)
-            job = own_job(specs)
-            platform.validate(job)
-            if scheduled is not None:
-                handle = self._schedules().create_schedule(trigger_of(scheduled), job)
-                return SubmissionResult(metadata={self.schedule_metadata: handle})
-            assert run is not None, "a run without a schedule has a placeholder"
-            submitted = run
+            own_job, *_ = checked = jobs(specs)
+            self._validate(checked)
+            if run is None:
+                assert snapshot.schedule is not None, "a run without a schedule has a placeholder"
+                trigger = trigger_of(snapshot.schedule)
+                schedule = self._schedules().create_schedule(trigger, own_job)
+                return SubmissionResult(metadata={self.schedule_metadata: schedule})
             if run_id is not None:
                 # Before any job runs, so that no other execution can take this run for its own.
-                known = check_length(run_id)
-                run = self._ask(lambda: claim_run(snapshot, submitted, known))
-            handle = self._ask(lambda: platform.submit(job))
+                run = self._claim(snapshot, run, run_id)
+            handle = self._ask(lambda: platform.submit(own_job))
             try:
                 if run_id is None:
-                    made = check_length(self._ask(lambda: self.run_id.of_job(platform, handle)))
-                    run = self._ask(lambda: claim_run(snapshot, submitted, made))
-                self._publish(run, handle)
+                    run_id = self._ask(lambda: self.run_id.of_job(platform, handle))
+                    run = self._claim(snapshot, run, run_id)
+                self._publish(run, {self.controller_metadata: handle})
             except BaseException:
                 self._ask(lambda: platform.stop(handle))
                 raise
         if not self._setting(snapshot, "synchronous"):
             return SubmissionResult()
-        found = run
-        return SubmissionResult(wait_for_completion=lambda: self._wait(found, handle))
+        claimed = run
+        return SubmissionResult(wait_for_completion=lambda: self._wait(claimed, handle))
+
+    def _claim(
+        self, snapshot: PipelineSnapshotResponse, run: PipelineRunResponse, run_id: str
+    ) -> PipelineRunResponse:
+        """Gives a run its ID, if ZenML can store it."""
+        known = check_length(run_id)
+        return self._ask(lambda: run_store.claim_run(snapshot, run, known))
 
     def _wait(self, run: PipelineRunResponse, handle: JobHandle) -> None:
         """Waits for the end of a run, and shows the log of its own job meanwhile.
@@ -541,7 +534,7 @@ class JobOrchestrator(BaseOrchestrator):
             RuntimeError: If the run failed; the message names the steps and the causes.
             RunStoppedException: If it was stopped.
         """
-        log = LogFollower(lambda: self.platform, handle)
+        log = LogFollower(self.platform, handle)
         report = report_waiting("The run's own job")
 
         def observe(status: JobStatus) -> None:
@@ -549,20 +542,18 @@ class JobOrchestrator(BaseOrchestrator):
             if status.phase is not Phase.PENDING:
                 log.start()
 
-        end = wait_until_terminal(
-            lambda: self.platform, str(run.id), handle, SystemClock(), observe
-        )
+        end = wait_until_terminal(self.platform, str(run.id), handle, SystemClock(), observe)
         log.finish()
         if end.phase is not Phase.SUCCEEDED and end.exit_code != RUN_FAILED:
             self._stop_jobs(run)  # Nobody else would end what it has left.
         self._ask(
-            lambda: raise_for_run(run.id, end, lambda: self._jobs_of_steps(run)), MAX_OUTAGE_SECONDS
+            lambda: raise_for_run(run.id, end, lambda: self._jobs_of_steps(run)),
+            run_store.MAX_OUTAGE_SECONDS,
         )
 
     def _ask(self, call: Callable[[], Result], seconds: float = SUBMISSION_SECONDS) -> Result:
         """Asks the platform, or ZenML, again and again until there is an answer."""
-        transient = (*self.platform.transient, *TRANSIENT)
-        return call_with_retries(call, transient, seconds=seconds)
+        return ask(self.platform, call, seconds=seconds)
 
     def _known_run_id(self, run: PipelineRunResponse | None) -> str | None:
         """Returns the ID of an execution, if it is known before anything is submitted."""
@@ -578,13 +569,16 @@ class JobOrchestrator(BaseOrchestrator):
         return 1 + sum(key.step == CONTROLLER_STEP for key in known)
 
     def _specs(
-        self, snapshot: PipelineSnapshotResponse, run: str, run_name: str, run_id: str | None
+        self,
+        snapshot: PipelineSnapshotResponse,
+        run: PipelineRunResponse | None,
+        run_id: str | None,
     ) -> JobSpecs:
-        """Makes what makes the jobs of a run."""
+        """Makes what makes the jobs of a run, or of a schedule, which has no run yet."""
         return JobSpecs(
             snapshot=snapshot,
-            run=run,
-            run_name=run_name,
+            run=str(run.id) if run else None,
+            run_name=run.name if run else "",
             entrypoints=SHARED_CODE if self.code_is_shared else IN_CONTAINER,
             settings_for=self.get_settings,
             image_for=lambda step: self._image_of(snapshot, step),
@@ -592,13 +586,6 @@ class JobOrchestrator(BaseOrchestrator):
             run_id={} if run_id is None else {self.run_id.variable: run_id},
             directory=str(Path.cwd()) if self.code_is_shared else None,
         )
-
-    def _specs_in_job(
-        self, snapshot: PipelineSnapshotResponse, run: str, run_name: str, run_id: str
-    ) -> JobSpecs:
-        """Makes the same in the run's own job, to which the others belong."""
-        specs = self._specs(snapshot, run, run_name, run_id)
-        return replace(specs, parent=self.platform.current_job())
 
     def _image_of(self, snapshot: PipelineSnapshotResponse, step: str | None) -> str | None:
         """Returns the image of a step, or that of the pipeline itself (None)."""
@@ -621,14 +608,11 @@ class JobOrchestrator(BaseOrchestrator):
             return str(error)
         return None
 
-    def _publish(self, run: PipelineRunResponse, handle: JobHandle) -> None:
-        """Lets a run be found again, on the platform and in ZenML."""
+    def _publish(self, run: PipelineRunResponse, place: dict[str, MetadataType]) -> None:
+        """Lets a run be found again, in ZenML and at the place where its controller is."""
         assert run.orchestrator_run_id is not None
-        metadata: dict[str, MetadataType] = {
-            METADATA_ORCHESTRATOR_RUN_ID: run.orchestrator_run_id,
-            self.controller_metadata: handle,
-        }
-        self._ask(lambda: publish_metadata(run.id, self.id, metadata))
+        metadata = {METADATA_ORCHESTRATOR_RUN_ID: run.orchestrator_run_id, **place}
+        self._ask(lambda: run_store.publish_metadata(run.id, self.id, metadata))
 
     def _setting(self, snapshot: PipelineSnapshotResponse, name: str) -> Any:
         return getattr(self.get_settings(snapshot), name)
@@ -652,19 +636,12 @@ class JobOrchestrator(BaseOrchestrator):
 
     def _jobs_of_steps(self, run: PipelineRunResponse) -> dict[str, JobStatus]:
         """Tells how the last job of each step is, as far as the platform knows it."""
-        latest: dict[str, tuple[int, JobHandle]] = {}
-        for key, handle in self._ask(lambda: self.platform.find(str(run.id))).items():
-            if key.attempt > latest.get(key.step, (0, ""))[0]:
-                latest[key.step] = key.attempt, handle
-        handles = [handle for _, handle in latest.values()]
-        found = self._ask(lambda: self.platform.describe(handles))
+        jobs = last_jobs(self._ask(lambda: self.platform.find(str(run.id))))
+        handles = {step: handle for step, (_, handle) in jobs.items()}
+        found = self._ask(lambda: self.platform.describe([*handles.values()]))
         # The key of an isolated step has the ID of its step run.
         names = {str(step.id): name for name, step in run.steps.items()}
-        return {
-            names.get(step, step): found[handle]
-            for step, (_, handle) in latest.items()
-            if handle in found
-        }
+        return {names.get(step, step): found[h] for step, h in handles.items() if h in found}
 
     def _stop_jobs(self, run: PipelineRunResponse) -> None:
         """Stops the run's own job and all others of the run that have not ended."""
@@ -688,16 +665,6 @@ class JobOrchestrator(BaseOrchestrator):
                 "the pipeline."
             )
         return platform
-
-    def _schedule_handle(self, schedule: ScheduleResponse) -> str:
-        handle = schedule.run_metadata.get(self.schedule_metadata)
-        if handle is None:
-            raise RuntimeError(
-                f"The schedule `{schedule.name}` cannot be updated: its metadata do not name what "
-                f"the platform has of it (`{self.schedule_metadata}`), so it was not made by this "
-                "orchestrator."
-            )
-        return str(handle)
 
 
 class ContainerJobOrchestrator(JobOrchestrator, ContainerizedOrchestrator):
@@ -732,30 +699,13 @@ def submission(*transient: type[Exception]) -> Iterator[None]:
     understood: tuple[type[Exception], ...] = (
         ValueError,
         JobRefused,
-        ZenMLUnavailableError,
+        run_store.ZenMLUnavailableError,
         *transient,
     )
     try:
         yield
     except understood as error:
         raise PipelineSubmissionError(f"Nothing was submitted. {error}") from error
-
-
-def plan_of(
-    snapshot: PipelineSnapshotResponse, run: PipelineRunResponse, max_parallelism: int | None
-) -> Plan:
-    """Says what the controller of a run has to do: all steps, or the function of a dynamic one."""
-    pipeline = snapshot.pipeline_configuration
-    steps = {} if snapshot.is_dynamic else snapshot.step_configurations
-    return Plan(
-        run=str(run.id),
-        upstream={name: step.spec.upstream_steps for name, step in steps.items()}
-        or {pipeline.name: ()},
-        retries={name: step.config.retry for name, step in steps.items()},
-        mode=pipeline.execution_mode,
-        max_parallelism=max_parallelism,
-        what="Pipeline" if snapshot.is_dynamic else "Step",
-    )
 
 
 def trigger_of(schedule: ScheduleResponse) -> Trigger:

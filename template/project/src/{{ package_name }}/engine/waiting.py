@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 from zenml.logger import get_logger
 
-from .clock import backoff
-from .protocols import Phase, Watches
+from .clock import Clock, Result, call_with_retries
+from .protocols import JobHandle, JobPlatform, JobStatus, Phase, Watches
+from .run_store import TRANSIENT
 from .sightings import Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from .clock import Clock
-    from .protocols import JobHandle, JobPlatform, JobStatus
 
 logger = get_logger(__name__)
 
@@ -25,8 +23,15 @@ logger = get_logger(__name__)
 MAX_OUTAGE_SECONDS = 30 * 60.0
 
 
+def ask(
+    platform: JobPlatform, call: Callable[[], Result], *, seconds: float = MAX_OUTAGE_SECONDS
+) -> Result:
+    """Asks the platform, or ZenML, again and again until there is an answer."""
+    return call_with_retries(call, (*platform.transient, *TRANSIENT), seconds=seconds)
+
+
 def wait_until_terminal(
-    platform: Callable[[], JobPlatform],
+    platform: JobPlatform,
     run: str,
     handle: JobHandle,
     clock: Clock,
@@ -35,7 +40,7 @@ def wait_until_terminal(
     """Waits until a job has ended.
 
     Args:
-        platform: Returns the platform; asked each time, since a login may expire.
+        platform: Where it runs.
         run: The ID of the run in ZenML.
         handle: The job.
         clock: Tells the time, and waits.
@@ -48,37 +53,25 @@ def wait_until_terminal(
     Raises:
         Exception: What the platform raises, if it does not answer for half an hour.
     """
-    sighting = Sighting(clock.now(), platform().unknown_seconds)
-    answered = clock.now()
-    failures = 0
-    watched = False
+    sighting = Sighting(clock.now(), platform.unknown_seconds)
+
+    def answer_to(call: Callable[[], Result]) -> Result:
+        return call_with_retries(call, platform.transient, seconds=MAX_OUTAGE_SECONDS, clock=clock)
+
     with ExitStack() as watch:
+        if isinstance(platform, Watches):
+            answer_to(lambda: watch.enter_context(platform.watch(run, lambda _: clock.wake())))
         while True:
-            current = platform()
-            try:
-                if isinstance(current, Watches) and not watched:
-                    watch.enter_context(current.watch(run, lambda _: clock.wake()))
-                    watched = True
-                found = current.describe([handle]).get(handle)
-                if found is not None and found.hopeless:
-                    current.stop(handle)
-            except current.transient as error:
-                if clock.now() - answered > MAX_OUTAGE_SECONDS:
-                    raise
-                logger.warning("It is not known how the run is, trying again: %s", error)
-                clock.wait(backoff(failures))
-                failures += 1
-                continue
-            answered = clock.now()
-            failures = 0
-            status = sighting.look(found, answered)
+            found = answer_to(lambda: platform.describe([handle])).get(handle)
+            status = sighting.look(found, clock.now())
             if status is not None:
                 observe(status)
                 if status.phase.is_terminal:
                     return status
                 if status.hopeless:
+                    answer_to(lambda: platform.stop(handle))
                     return replace(status, phase=Phase.FAILED)
-            clock.wait(current.poll_seconds)
+            clock.wait(platform.poll_seconds)
 
 
 def report_waiting(what: str) -> Callable[[JobStatus], None]:
