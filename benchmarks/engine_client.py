@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
 
 from measure import Sample, alternate
-from my_orch.engine.controller import Controller, Plan, StepRecord, StopRequest
+from my_orch.engine.controller import Controller, Plan
 from my_orch.engine.entrypoints import IN_CONTAINER
 from my_orch.engine.job_specs import JobSpecs
 from my_orch.engine.protocols import JobStatus, Phase
+from my_orch.engine.run_store import StepRecord, StopRequest
 from my_orch.engine.settings import JobSettings
 from zenml.config import ResourceSettings
 from zenml.enums import ExecutionMode

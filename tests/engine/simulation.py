@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING
 
-from engine.controller import Controller, Plan, StepRecord, StopRequest
+from engine.controller import Controller, Plan
 from engine.protocols import JobKey, JobRefused, JobSpec, JobStatus, Phase, Role
+from engine.run_store import StepRecord, StopRequest
 from zenml.config import ResourceSettings
 from zenml.config.base_settings import BaseSettings
 from zenml.config.retry_config import StepRetryConfig
@@ -211,7 +212,7 @@ class SimulatedStepRun:
 
 
 class SimulatedZenML:
-    """ZenML, as the controller (`RunStore`) and the processes of steps see it."""
+    """ZenML, as the controller (`ZenMLRun`) and the processes of steps see it."""
 
     transient = (ZenMLAwayError,)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from zenml.logger import get_logger
 
@@ -22,37 +22,24 @@ FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 
 
-class Clock(Protocol):
-    """Tells the time, and waits."""
-
-    def now(self) -> float:
-        """Returns seconds that only grow, from any beginning."""
-
-    def wait(self, seconds: float) -> None:
-        """Returns after so many seconds, or as soon as `wake` was called since the last wait."""
-
-    def wake(self) -> None:
-        """Ends the present wait, or the next. It may be called from any thread."""
-
-
-class SystemClock:
-    """The clock of this machine."""
+class Clock:
+    """The clock of this machine. A test has another, with the same functions."""
 
     def __init__(self) -> None:
         """Starts with nobody woken."""
         self._woken = threading.Event()
 
     def now(self) -> float:
-        """Returns the system's monotonic time, in seconds."""
+        """Returns seconds that only grow, from any beginning."""
         return time.monotonic()
 
     def wait(self, seconds: float) -> None:
-        """Waits until it is woken, at most so many seconds."""
+        """Returns after so many seconds, or as soon as `wake` was called since the last wait."""
         self._woken.wait(seconds)
         self._woken.clear()
 
     def wake(self) -> None:
-        """Ends the present wait, or the next."""
+        """Ends the present wait, or the next. It may be called from any thread."""
         self._woken.set()
 
 
@@ -76,7 +63,7 @@ def call_with_retries(
         seconds: How long to go on. After that, the error is raised.
         clock: Tells the time.
     """
-    clock = clock or SystemClock()
+    clock = clock or Clock()
     end = clock.now() + seconds
     failures = 0
     while True:

@@ -12,8 +12,7 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from zenml.enums import ExecutionMode
 from zenml.logger import get_logger
@@ -23,6 +22,7 @@ from .dag import Dag
 from .log_follower import with_last_lines
 from .protocols import JobRefused, JobStatus, Phase, Watches
 from .retries import retry_delay
+from .run_store import StepRecord, StopRequest, ZenMLRun
 from .sightings import Sighting, describe_end
 
 if TYPE_CHECKING:
@@ -43,76 +43,6 @@ FRESH_SECONDS = 0.2
 IN_FLIGHT_SECONDS = 60.0
 
 NEVER = float("-inf")
-
-
-class StopRequest(Enum):
-    """Whether a run is to be stopped."""
-
-    NONE = "none"
-    GRACEFUL = "graceful"  # jobs in progress may finish
-    FORCED = "forced"
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """What ZenML has of a step of the run.
-
-    Attributes:
-        attempts: How many attempts have begun.
-        succeeded: Whether the step has succeeded, or was cached.
-        failed: Whether the last attempt has ended without success.
-    """
-
-    attempts: int = 0
-    succeeded: bool = False
-    failed: bool = False
-
-    @property
-    def is_open(self) -> bool:
-        """Whether an attempt has begun, and has not reported its end."""
-        return self.attempts > 0 and not (self.succeeded or self.failed)
-
-
-class RunStore(Protocol):
-    """ZenML, as the controller sees it. Every function may be called again after a failure.
-
-    Attributes:
-        transient: The errors that are worth another try.
-    """
-
-    transient: tuple[type[Exception], ...]
-
-    def stop_request(self) -> StopRequest:
-        """Tells whether the run is to be stopped."""
-
-    def step_records(self) -> Mapping[str, StepRecord]:
-        """Returns what ZenML has of all steps that have begun, by their names."""
-
-    def step_record(self, name: str) -> StepRecord:
-        """Returns what ZenML has of one step."""
-
-    def reuse_cached(self, name: str) -> bool:
-        """Takes an earlier result for a step, if there is one, and tells whether there was."""
-
-    def end_step(self, name: str, cause: str, *, stopped: bool) -> str:
-        """Records the end of a step's last attempt, unless the step did so itself.
-
-        Args:
-            name: The step's name.
-            cause: Why its job ended.
-            stopped: Whether it ended because it was asked to.
-
-        Returns:
-            Why the step failed, as ZenML has it.
-        """
-
-    def end_run(self, reason: str, *, failed: bool) -> None:
-        """Records the end of the run, and of the steps that it leaves open.
-
-        Args:
-            reason: Why, in words.
-            failed: Whether it failed; otherwise it was stopped.
-        """
 
 
 @dataclass(frozen=True)
@@ -176,7 +106,7 @@ class Controller:
         self,
         plan: Plan,
         platform: JobPlatform,
-        store: RunStore,
+        store: ZenMLRun,
         clock: Clock,
         job_of: Callable[[str, int], JobSpec],
     ) -> None:
@@ -480,7 +410,8 @@ class Controller:
             self._dag.succeeded(name)
             return True
         if (
-            record.is_open
+            record.attempts
+            and not record.failed
             and attempt.is_recovered
             and attempt.may_submit
             and self._platform.unknown_seconds > 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zenml.enums import ExecutionStatus
 
-from .clock import SystemClock
+from .clock import Clock
 from .log_follower import with_last_lines
 from .protocols import JobHandle, JobKey, JobPlatform, JobSpec, JobStatus, Phase, Watches
 from .run_store import TERMINAL, end_step_run, get_step_run
@@ -36,22 +36,16 @@ class IsolatedStep:
     """What this process knows of one isolated step.
 
     Attributes:
+        run: Its run in ZenML.
         handle: Its job.
         sighting: What was seen of the job.
         stopped: Whether it was asked to stop.
     """
 
+    run: UUID
     handle: JobHandle
     sighting: Sighting
     stopped: bool = False
-
-
-@dataclass
-class Run:
-    """The isolated steps of one run, and the watch that lasts as long as there are any."""
-
-    steps: dict[UUID, IsolatedStep] = field(default_factory=dict)
-    watch: ExitStack | None = None
 
 
 class IsolatedSteps:
@@ -64,8 +58,10 @@ class IsolatedSteps:
             platform: Where they run.
         """
         self.platform = platform
-        self._clock = SystemClock()
-        self._runs: dict[UUID, Run] = {}
+        self._clock = Clock()
+        self._steps: dict[UUID, IsolatedStep] = {}
+        # The watch of a run lasts as long as there are isolated steps of it.
+        self._watches: dict[UUID, ExitStack] = {}
         self._lock = threading.Lock()
 
     def submit(self, job: JobSpec, run: UUID, step_run: UUID) -> None:
@@ -83,15 +79,14 @@ class IsolatedSteps:
         self.platform.validate(job)
         handle = ask(self.platform, lambda: self.platform.submit(job))
         with self._lock:
-            of_run = self._runs.setdefault(run, Run())
             sighting = Sighting(self._clock.now(), self.platform.unknown_seconds)
-            of_run.steps[step_run] = IsolatedStep(handle, sighting)
-            if of_run.watch is None and isinstance(self.platform, Watches):
+            self._steps[step_run] = IsolatedStep(run, handle, sighting)
+            if run not in self._watches and isinstance(self.platform, Watches):
                 # Then it costs no request to ask how a step is.
                 watch = ExitStack()
                 with suppress(*self.platform.transient):
                     watch.enter_context(self.platform.watch(str(run), lambda _: None))
-                    of_run.watch = watch
+                    self._watches[run] = watch
 
     def status(self, step_run: StepRunResponse) -> ExecutionStatus:
         """Tells how far a step has come. Why it failed is recorded in ZenML.
@@ -121,7 +116,7 @@ class IsolatedSteps:
         """Waits until a step has ended, and returns how."""
         if step := ask(self.platform, lambda: self._known(step_run)):
             run = str(step_run.pipeline_run_id)
-            wait_until_terminal(self.platform, run, step.handle, SystemClock(), lambda _: None)
+            wait_until_terminal(self.platform, run, step.handle, Clock(), lambda _: None)
         return ask(self.platform, lambda: self.status(step_run))
 
     def stop(self, step_run: StepRunResponse) -> None:
@@ -132,30 +127,25 @@ class IsolatedSteps:
 
     def forget(self, step_run: StepRunResponse) -> None:
         """Forgets a step that has ended. What it has logged stays with the platform."""
+        run, watch = step_run.pipeline_run_id, None
         with self._lock:
-            of_run = self._runs.get(step_run.pipeline_run_id)
-            if of_run is None:
-                return
-            of_run.steps.pop(step_run.id, None)
-            if of_run.steps:
-                return
-            del self._runs[step_run.pipeline_run_id]
-        if of_run.watch is not None:
-            of_run.watch.close()
+            self._steps.pop(step_run.id, None)
+            if all(step.run != run for step in self._steps.values()):
+                watch = self._watches.pop(run, None)
+        if watch is not None:
+            watch.close()
 
     def _known(self, step_run: StepRunResponse) -> IsolatedStep | None:
         """Returns a step of this process, or one that another process has submitted."""
-        run = step_run.pipeline_run_id
-        with self._lock:
-            step = self._runs.get(run, Run()).steps.get(step_run.id)
-        if step is not None:
+        if step := self._steps.get(step_run.id):
             return step
+        run = step_run.pipeline_run_id
         handle = self.platform.find(str(run)).get(JobKey(str(run), str(step_run.id), 1))
         if handle is None:
             return None
-        step = IsolatedStep(handle, Sighting(self._clock.now(), 0.0, seen=True))
+        step = IsolatedStep(run, handle, Sighting(self._clock.now(), 0.0, seen=True))
         with self._lock:
-            return self._runs.setdefault(run, Run()).steps.setdefault(step_run.id, step)
+            return self._steps.setdefault(step_run.id, step)
 
     def _failed(
         self, step_run: StepRunResponse, step: IsolatedStep, status: JobStatus

@@ -33,7 +33,7 @@ from zenml.utils.env_utils import get_runtime_environment
 
 from . import run_store
 from .client_controller import ClientController
-from .clock import Result, SystemClock
+from .clock import Clock, Result
 from .conclusion import WAS_STOPPED, raise_for_run
 from .controller import Controller, Plan, last_jobs
 from .entrypoints import IN_CONTAINER, SHARED_CODE
@@ -476,7 +476,7 @@ class JobOrchestrator(BaseOrchestrator):
             max_parallelism=self._setting(snapshot, "max_parallelism"),
             what="Pipeline" if snapshot.is_dynamic else "Step",
         )
-        return Controller(plan, self.platform, store, SystemClock(), job_of)
+        return Controller(plan, self.platform, store, Clock(), job_of)
 
     def _submit_job(
         self,
@@ -542,7 +542,7 @@ class JobOrchestrator(BaseOrchestrator):
             if status.phase is not Phase.PENDING:
                 log.start()
 
-        end = wait_until_terminal(self.platform, str(run.id), handle, SystemClock(), observe)
+        end = wait_until_terminal(self.platform, str(run.id), handle, Clock(), observe)
         log.finish()
         if end.phase is not Phase.SUCCEEDED and end.exit_code != RUN_FAILED:
             self._stop_jobs(run)  # Nobody else would end what it has left.

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from requests import RequestException
@@ -29,7 +32,6 @@ from zenml.stack import Stack
 from zenml.utils.pagination_utils import depaginate
 from zenml.utils.time_utils import utc_now
 
-from .controller import StepRecord, StopRequest
 from .sightings import NO_REASON
 
 if TYPE_CHECKING:
@@ -83,8 +85,35 @@ def asking_zenml() -> Iterator[None]:
         raise
 
 
+class StopRequest(Enum):
+    """Whether a run is to be stopped."""
+
+    NONE = "none"
+    GRACEFUL = "graceful"  # jobs in progress may finish
+    FORCED = "forced"
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What ZenML has of a step of the run.
+
+    Attributes:
+        attempts: How many attempts have begun.
+        succeeded: Whether the step has succeeded, or was cached.
+        failed: Whether the last attempt has ended without success.
+    """
+
+    attempts: int = 0
+    succeeded: bool = False
+    failed: bool = False
+
+
 class ZenMLRun:
-    """A run of a static pipeline, as the controller sees it (`controller.RunStore`)."""
+    """A run of a static pipeline. Every function may be called again after a failure.
+
+    Attributes:
+        transient: The errors that are worth another try.
+    """
 
     transient: tuple[type[Exception], ...] = TRANSIENT
 
@@ -105,7 +134,6 @@ class ZenMLRun:
         self._snapshot = snapshot
         self._run = run
         self._use_cache = use_cache
-        self._stack: Stack | None = None
 
     @asking_zenml()
     def stop_request(self) -> StopRequest:
@@ -116,7 +144,6 @@ class ZenMLRun:
         forced = FORCE_STOP in get_run(self._run.id).run_metadata
         return StopRequest.FORCED if forced else StopRequest.GRACEFUL
 
-    @asking_zenml()
     def step_records(self) -> Mapping[str, StepRecord]:
         """Returns what ZenML has of all steps that have begun, by their names."""
         attempts: dict[str, list[StepRunResponse]] = {}
@@ -124,7 +151,6 @@ class ZenMLRun:
             attempts.setdefault(step.name, []).append(step)
         return {name: record_of(of_step) for name, of_step in attempts.items()}
 
-    @asking_zenml()
     def step_record(self, name: str) -> StepRecord:
         """Returns what ZenML has of one step."""
         return record_of(list_step_runs(self._run.id, name=name, hydrate=False))
@@ -134,12 +160,11 @@ class ZenMLRun:
         """Takes an earlier result for a step, if there is one, and tells whether there was."""
         if not self._use_cache:
             return False
-        factory = self._request_factory()
-        if not factory.has_caching_enabled(name):
+        if not self._factory.has_caching_enabled(name):
             return False
-        request = factory.create_request(name)
+        request = self._factory.create_request(name)
         try:
-            factory.populate_request(request)
+            self._factory.populate_request(request)
         except (RequestException, OperationalError):
             raise
         except Exception as error:  # What is wrong with it, the step itself says best.
@@ -178,22 +203,21 @@ class ZenMLRun:
                 logger.warning("ZenML is not told how step `%s` ended (%s): %s", name, cause, error)
         return cause
 
-    @asking_zenml()
     def end_run(self, reason: str, *, failed: bool) -> None:
-        """Records the end of the run, and of the steps that it leaves open."""
+        """Records the end of the run, and of the steps that it leaves open. See `end_run`."""
         end_run(self._run.id, reason, failed=failed)
 
-    def _request_factory(self) -> StepRunRequestFactory:
-        if self._stack is None:
-            assert self._snapshot.stack is not None
-            self._stack = Stack.from_model(self._snapshot.stack)
-        return StepRunRequestFactory(self._snapshot, self._run, self._stack)
+    @cached_property
+    def _factory(self) -> StepRunRequestFactory:
+        assert self._snapshot.stack is not None
+        return StepRunRequestFactory(
+            self._snapshot, self._run, Stack.from_model(self._snapshot.stack)
+        )
 
     def _publish_unstarted(self, name: str, cause: str) -> None:
         """Creates the step run of a step that failed before it could do so itself."""
-        factory = self._request_factory()
-        request = factory.create_request(name)
-        factory.populate_request(request)
+        request = self._factory.create_request(name)
+        self._factory.populate_request(request)
         message = f"Step `{name}` ended before it could start: {cause}."
         request.status = ExecutionStatus.FAILED
         request.end_time = utc_now()
@@ -208,7 +232,6 @@ class ZenMLFunctionRun(ZenMLRun):
         """Returns nothing: the run is not continued by another controller."""
         return {}
 
-    @asking_zenml()
     def step_record(self, name: str) -> StepRecord:
         """Tells how the function has ended: as its run has."""
         status = get_run(self._run.id).status
@@ -237,6 +260,7 @@ def latest_of(attempts: Sequence[StepRunResponse]) -> StepRunResponse:
     return max(attempts, key=lambda step: step.version)
 
 
+@asking_zenml()
 def list_step_runs(
     run_id: UUID, *, name: str | None = None, hydrate: bool
 ) -> list[StepRunResponse]:
