@@ -79,7 +79,6 @@ class Attempt:
         may_submit: Whether its submission may be repeated. If not, its job was there once.
         is_recovered: Whether a controller before this one has submitted it.
         to_stop: Whether its job is to be stopped.
-        stopped: Whether the platform was asked to.
         end: How its job has ended. The first end that is seen counts.
         verdict: How it is to end, as its job waits for what cannot come.
         waits_for: What its job waits for, in words.
@@ -93,7 +92,6 @@ class Attempt:
     may_submit: bool = True
     is_recovered: bool = False
     to_stop: bool = False
-    stopped: bool = False
     end: JobStatus | None = None
     verdict: JobStatus | None = None
     waits_for: str = ""
@@ -320,13 +318,9 @@ class Controller:
 
     def _stop_jobs(self) -> None:
         for name in list(self._to_stop):
-            attempt = self._active.get(name)
-            if attempt is not None and not attempt.stopped:
-                if attempt.handle is None:  # It is stopped once it is known.
-                    continue
-                self._platform.stop(attempt.handle)
-                attempt.stopped = True
-            del self._to_stop[name]
+            if handle := self._active[name].handle:  # If not, it is stopped once it is known.
+                self._platform.stop(handle)
+                del self._to_stop[name]
 
     # ---- What has become of jobs
 
@@ -379,9 +373,13 @@ class Controller:
             if attempt.handle is not None:
                 self._steps.pop(attempt.handle, None)
             if is_over:
-                del self._active[name]
+                self._forget(name)
             else:
                 self._search_later_job(name, attempt)
+
+    def _forget(self, name: str) -> None:
+        del self._active[name]
+        self._to_stop.pop(name, None)
 
     def _search_later_job(self, name: str, attempt: Attempt) -> None:
         """Looks whether there is a later job of a step than the one that was found and has ended.
@@ -539,8 +537,7 @@ class Controller:
             elif now - attempt.asked_at <= IN_FLIGHT_SECONDS:
                 continue
             else:
-                del self._active[name]
-                self._to_stop.pop(name, None)
+                self._forget(name)
             del self._unanswered[name]
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from uuid import UUID
 
 from zenml.constants import METADATA_ORCHESTRATOR_RUN_ID, ORCHESTRATOR_DOCKER_IMAGE_KEY
-from zenml.enums import ExecutionMode, ExecutionStatus
+from zenml.enums import ExecutionMode, ExecutionStatus, StackComponentType
 from zenml.logger import get_logger
 from zenml.orchestrators import (
     BaseOrchestrator,
@@ -28,7 +28,7 @@ from zenml.orchestrators import (
     SubmissionResult,
 )
 from zenml.orchestrators.utils import get_config_environment_vars
-from zenml.stack import Stack
+from zenml.stack import Stack, StackValidator
 from zenml.utils.env_utils import get_runtime_environment
 
 from . import run_store
@@ -46,8 +46,7 @@ from .protocols import JobRefused, JobStatus, Phase, Schedules, Trigger
 from .run_ids import RunIdStrategy, check_length
 from .secret_env import split_secrets
 from .sightings import LOST
-from .stack_validation import stack_validator
-from .waiting import ask, report_waiting, wait_until_terminal
+from .waiting import ask, wait_until_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -62,7 +61,6 @@ if TYPE_CHECKING:
         ScheduleUpdate,
         StepRunResponse,
     )
-    from zenml.stack import StackValidator
 
     from .protocols import JobHandle, JobPlatform, JobSpec
     from .run_store import ZenMLRun
@@ -132,7 +130,16 @@ class JobOrchestrator(BaseOrchestrator):
     @property
     def validator(self) -> StackValidator:
         """Refuses a stack that cannot work."""
-        return stack_validator(self.name, self.stack_problem, images=False)
+
+        def validate(stack: Stack) -> tuple[bool, str]:
+            problem = self.stack_problem(stack)
+            return (False, f"Orchestrator `{self.name}`: {problem}") if problem else (True, "")
+
+        needed = {StackComponentType.CONTAINER_REGISTRY, StackComponentType.IMAGE_BUILDER}
+        return StackValidator(
+            required_components=needed if isinstance(self, ContainerizedOrchestrator) else None,
+            custom_validation_function=validate,
+        )
 
     @property
     def platform(self) -> JobPlatform:
@@ -386,7 +393,7 @@ class JobOrchestrator(BaseOrchestrator):
             submitted = run_store.get_run(UUID(run_argument)) if run_argument else None
             return run_store.claim_run(snapshot, submitted, self.get_orchestrator_run_id())
 
-        run = self._ask(claim, run_store.MAX_OUTAGE_SECONDS)
+        run = ask(self.platform, claim)
         job = self.platform.current_job()
         if job is not None and run.run_metadata.get(self.controller_metadata) != job:
             self._publish(run, {self.controller_metadata: job})
@@ -438,7 +445,7 @@ class JobOrchestrator(BaseOrchestrator):
                     "let cron, say, call the pipeline."
                 )
             assert run is not None, "a run without a schedule has a placeholder"
-            run_id = check_length(self._known_run_id(run) or "")
+            run_id = check_length(self._new_run_id(run) or "")
             specs = self._specs(snapshot, run, run_id)
             specs = replace(specs, generation=self._generation(run))
             self._validate(jobs(specs))
@@ -493,7 +500,7 @@ class JobOrchestrator(BaseOrchestrator):
         """
         platform = self.platform
         with submission(*platform.transient):
-            run_id = self._known_run_id(run) if run else None
+            run_id = self._new_run_id(run) if run else None
             specs = self._specs(snapshot, run, run_id)
             specs = replace(specs, generation=self._generation(run))
             own_job, *_ = checked = jobs(specs)
@@ -535,31 +542,29 @@ class JobOrchestrator(BaseOrchestrator):
             RunStoppedException: If it was stopped.
         """
         log = LogFollower(self.platform, handle)
-        report = report_waiting("The run's own job")
 
         def observe(status: JobStatus) -> None:
-            report(status)
             if status.phase is not Phase.PENDING:
                 log.start()
+            elif status.reason:
+                logger.info("The run's own job waits: %s", status.reason)
 
         end = wait_until_terminal(self.platform, str(run.id), handle, Clock(), observe)
         log.finish()
         if end.phase is not Phase.SUCCEEDED and end.exit_code != RUN_FAILED:
             self._stop_jobs(run)  # Nobody else would end what it has left.
-        self._ask(
+        ask(
+            self.platform,
             lambda: raise_for_run(run.id, end, lambda: self._jobs_of_steps(run)),
-            run_store.MAX_OUTAGE_SECONDS,
         )
 
-    def _ask(self, call: Callable[[], Result], seconds: float = SUBMISSION_SECONDS) -> Result:
-        """Asks the platform, or ZenML, again and again until there is an answer."""
-        return ask(self.platform, call, seconds=seconds)
+    def _ask(self, call: Callable[[], Result]) -> Result:
+        """Asks the platform, or ZenML, until there is an answer, while a person waits for it."""
+        return ask(self.platform, call, seconds=SUBMISSION_SECONDS)
 
-    def _known_run_id(self, run: PipelineRunResponse | None) -> str | None:
-        """Returns the ID of an execution, if it is known before anything is submitted."""
-        if run is not None and run.orchestrator_run_id:  # It is resumed.
-            return run.orchestrator_run_id
-        return self.run_id.new(run)
+    def _new_run_id(self, run: PipelineRunResponse) -> str | None:
+        """Returns the ID of a run, if it is known ahead: one that is resumed keeps its own."""
+        return run.orchestrator_run_id or self.run_id.new(run)
 
     def _generation(self, run: PipelineRunResponse | None) -> int:
         """Counts the run's own jobs: one that is resumed gets another."""
@@ -669,11 +674,6 @@ class JobOrchestrator(BaseOrchestrator):
 
 class ContainerJobOrchestrator(JobOrchestrator, ContainerizedOrchestrator):
     """An orchestrator whose jobs run in images that ZenML builds."""
-
-    @property
-    def validator(self) -> StackValidator:
-        """Refuses a stack that cannot work."""
-        return stack_validator(self.name, self.stack_problem, images=True)
 
     def _image_of(self, snapshot: PipelineSnapshotResponse, step: str | None) -> str | None:
         """Returns the image of a step, or that of the pipeline itself (None)."""

@@ -44,7 +44,7 @@ def wait_until_terminal(
         run: The ID of the run in ZenML.
         handle: The job.
         clock: Tells the time, and waits.
-        observe: Is told how the job is, each time that it was asked.
+        observe: Is told how the job is at first, and whenever that has changed.
 
     Returns:
         How it ended. A job that the platform has lost has failed, and so has one that waits for
@@ -54,6 +54,7 @@ def wait_until_terminal(
         Exception: What the platform raises, if it does not answer for half an hour.
     """
     sighting = Sighting(clock.now(), platform.unknown_seconds)
+    known: JobStatus | None = None
 
     def answer_to(call: Callable[[], Result]) -> Result:
         return call_with_retries(call, platform.transient, seconds=MAX_OUTAGE_SECONDS, clock=clock)
@@ -64,23 +65,12 @@ def wait_until_terminal(
         while True:
             found = answer_to(lambda: platform.describe([handle])).get(handle)
             status = sighting.look(found, clock.now())
-            if status is not None:
+            if status is not None and status != known:
                 observe(status)
+                known = status
                 if status.phase.is_terminal:
                     return status
                 if status.hopeless:
                     answer_to(lambda: platform.stop(handle))
                     return replace(status, phase=Phase.FAILED)
             clock.wait(platform.poll_seconds)
-
-
-def report_waiting(what: str) -> Callable[[JobStatus], None]:
-    """Returns what logs why a job waits, once for each reason."""
-    said = [""]
-
-    def observe(status: JobStatus) -> None:
-        if status.phase is Phase.PENDING and status.reason not in ("", said[0]):
-            said[0] = status.reason
-            logger.info("%s waits: %s", what, status.reason)
-
-    return observe
