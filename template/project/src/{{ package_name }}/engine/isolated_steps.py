@@ -6,9 +6,10 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from zenml.enums import ExecutionStatus
+from zenml.orchestrators import BaseOrchestrator
 
 from .clock import Clock
 from .log_follower import with_last_lines
@@ -48,23 +49,22 @@ class IsolatedStep:
     stopped: bool = False
 
 
-class IsolatedSteps:
-    """Submits isolated steps, and knows how they are. One object serves a whole process."""
+class IsolatedSteps(BaseOrchestrator):
+    """What an orchestrator knows of isolated steps."""
 
-    def __init__(self, platform: JobPlatform) -> None:
-        """Asks nothing yet.
+    # ZenML may make several objects of one orchestrator; the isolated steps of a process are the
+    # same. The watch of a run lasts as long as there are some of it.
+    _steps: ClassVar[dict[UUID, IsolatedStep]] = {}
+    _watches: ClassVar[dict[UUID, ExitStack]] = {}
+    _clock: ClassVar[Clock] = Clock()
+    _steps_lock: ClassVar[threading.Lock] = threading.Lock()
 
-        Args:
-            platform: Where they run.
-        """
-        self.platform = platform
-        self._clock = Clock()
-        self._steps: dict[UUID, IsolatedStep] = {}
-        # The watch of a run lasts as long as there are isolated steps of it.
-        self._watches: dict[UUID, ExitStack] = {}
-        self._lock = threading.Lock()
+    @property
+    def platform(self) -> JobPlatform:
+        """Where the jobs run."""
+        raise NotImplementedError
 
-    def submit(self, job: JobSpec, run: UUID, step_run: UUID) -> None:
+    def _submit_step(self, job: JobSpec, run: UUID, step_run: UUID) -> None:
         """Submits a step.
 
         Args:
@@ -78,7 +78,7 @@ class IsolatedSteps:
         """
         self.platform.validate(job)
         handle = ask(self.platform, lambda: self.platform.submit(job))
-        with self._lock:
+        with self._steps_lock:
             sighting = Sighting(self._clock.now(), self.platform.unknown_seconds)
             self._steps[step_run] = IsolatedStep(run, handle, sighting)
             if run not in self._watches and isinstance(self.platform, Watches):
@@ -88,13 +88,13 @@ class IsolatedSteps:
                     watch.enter_context(self.platform.watch(str(run), lambda _: None))
                     self._watches[run] = watch
 
-    def status(self, step_run: StepRunResponse) -> ExecutionStatus:
-        """Tells how far a step has come. Why it failed is recorded in ZenML.
+    def get_isolated_step_status(self, step_run: StepRunResponse) -> ExecutionStatus:
+        """Tells how far an isolated step has come. Why it failed is recorded in ZenML.
 
         Raises:
             Exception: What the platform raises, if it does not answer. ZenML asks again then.
         """
-        step = self._known(step_run)
+        step = self._known_step(step_run)
         if step is None:
             # It has ended with the process that submitted it.
             noted = get_step_run(step_run.id).status
@@ -105,37 +105,37 @@ class IsolatedSteps:
             return ExecutionStatus.PROVISIONING
         if status.hopeless:
             self.platform.stop(step.handle)
-            return self._failed(step_run, step, status)
+            return self._failed_step(step_run, step, status)
         if step.stopped and status.phase.is_terminal:
             return ExecutionStatus.STOPPED
         if status.phase is Phase.FAILED:
-            return self._failed(step_run, step, status)
+            return self._failed_step(step_run, step, status)
         return STATUSES[status.phase]
 
-    def wait(self, step_run: StepRunResponse) -> ExecutionStatus:
-        """Waits until a step has ended, and returns how."""
-        if step := ask(self.platform, lambda: self._known(step_run)):
+    def wait_for_isolated_step(self, step_run: StepRunResponse) -> ExecutionStatus:
+        """Waits until an isolated step has ended, and returns how."""
+        if step := ask(self.platform, lambda: self._known_step(step_run)):
             run = str(step_run.pipeline_run_id)
             wait_until_terminal(self.platform, run, step.handle, Clock(), lambda _: None)
-        return ask(self.platform, lambda: self.status(step_run))
+        return ask(self.platform, lambda: self.get_isolated_step_status(step_run))
 
-    def stop(self, step_run: StepRunResponse) -> None:
-        """Asks a step to end; it is killed after its grace period."""
-        if step := ask(self.platform, lambda: self._known(step_run)):
+    def stop_isolated_step(self, step_run: StepRunResponse) -> None:
+        """Asks an isolated step to end; it is killed after its grace period."""
+        if step := ask(self.platform, lambda: self._known_step(step_run)):
             step.stopped = True
             ask(self.platform, lambda: self.platform.stop(step.handle))
 
-    def forget(self, step_run: StepRunResponse) -> None:
-        """Forgets a step that has ended. What it has logged stays with the platform."""
+    def cleanup_isolated_step(self, step_run: StepRunResponse) -> None:
+        """Forgets an isolated step that has ended. What it has logged stays with the platform."""
         run, watch = step_run.pipeline_run_id, None
-        with self._lock:
+        with self._steps_lock:
             self._steps.pop(step_run.id, None)
             if all(step.run != run for step in self._steps.values()):
                 watch = self._watches.pop(run, None)
         if watch is not None:
             watch.close()
 
-    def _known(self, step_run: StepRunResponse) -> IsolatedStep | None:
+    def _known_step(self, step_run: StepRunResponse) -> IsolatedStep | None:
         """Returns a step of this process, or one that another process has submitted."""
         if step := self._steps.get(step_run.id):
             return step
@@ -144,10 +144,10 @@ class IsolatedSteps:
         if handle is None:
             return None
         step = IsolatedStep(run, handle, Sighting(self._clock.now(), 0.0, seen=True))
-        with self._lock:
+        with self._steps_lock:
             return self._steps.setdefault(step_run.id, step)
 
-    def _failed(
+    def _failed_step(
         self, step_run: StepRunResponse, step: IsolatedStep, status: JobStatus
     ) -> ExecutionStatus:
         latest = get_step_run(step_run.id)

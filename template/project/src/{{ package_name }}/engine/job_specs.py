@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zenml.config import ResourceSettings
 from zenml.orchestrators.utils import get_step_entrypoint_command
 
-from .protocols import JobKey, JobSpec, Role
+from .protocols import JobHandle, JobKey, JobSpec, Role
 from .secret_env import split_secrets
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from zenml.models import PipelineSnapshotResponse
 
     from .entrypoints import Entrypoints
-    from .protocols import JobHandle
 
 # What the controller and the function are called in a job's key. No step has such a name.
 CONTROLLER_STEP = "/controller"

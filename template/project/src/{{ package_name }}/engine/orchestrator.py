@@ -21,12 +21,7 @@ from uuid import UUID
 from zenml.constants import METADATA_ORCHESTRATOR_RUN_ID, ORCHESTRATOR_DOCKER_IMAGE_KEY
 from zenml.enums import ExecutionMode, ExecutionStatus, StackComponentType
 from zenml.logger import get_logger
-from zenml.orchestrators import (
-    BaseOrchestrator,
-    ContainerizedOrchestrator,
-    PipelineSubmissionError,
-    SubmissionResult,
-)
+from zenml.orchestrators import ContainerizedOrchestrator, PipelineSubmissionError, SubmissionResult
 from zenml.orchestrators.utils import get_config_environment_vars
 from zenml.stack import Stack, StackValidator
 from zenml.utils.env_utils import get_runtime_environment
@@ -59,7 +54,6 @@ if TYPE_CHECKING:
         PipelineSnapshotResponse,
         ScheduleResponse,
         ScheduleUpdate,
-        StepRunResponse,
     )
 
     from .protocols import JobHandle, JobPlatform, JobSpec
@@ -71,7 +65,7 @@ logger = get_logger(__name__)
 SUBMISSION_SECONDS = 120.0
 
 
-class JobOrchestrator(BaseOrchestrator):
+class JobOrchestrator(IsolatedSteps):
     """An orchestrator of a platform that runs jobs. What a project sets comes first.
 
     Attributes:
@@ -95,7 +89,7 @@ class JobOrchestrator(BaseOrchestrator):
     schedule_metadata: ClassVar[str] = "schedule_job"
 
     # ZenML may make several objects of one orchestrator; the jobs of a process are the same.
-    _isolated: ClassVar[dict[tuple[UUID, str], IsolatedSteps]] = {}
+    _platforms: ClassVar[dict[tuple[UUID, str], JobPlatform]] = {}
     _lock: ClassVar[threading.RLock] = threading.RLock()
 
     def connect(self) -> JobPlatform:
@@ -144,16 +138,11 @@ class JobOrchestrator(BaseOrchestrator):
     @property
     def platform(self) -> JobPlatform:
         """Where the jobs run."""
-        return self.isolated_steps.platform
-
-    @property
-    def isolated_steps(self) -> IsolatedSteps:
-        """The isolated steps of this process."""
         key = self.id, self.config.model_dump_json()
         with self._lock:
-            if key not in self._isolated:
-                self._isolated[key] = IsolatedSteps(self.connect())
-            return self._isolated[key]
+            if key not in self._platforms:
+                self._platforms[key] = self.connect()
+            return self._platforms[key]
 
     def get_orchestrator_run_id(self) -> str:
         """Returns the run ID, in a process of the run.
@@ -257,27 +246,11 @@ class JobOrchestrator(BaseOrchestrator):
         )
         job = specs.isolated_step(info, image, environment)
         try:
-            self.isolated_steps.submit(job, info.run_id, info.step_run_id)
+            self._submit_step(job, info.run_id, info.step_run_id)
         except JobRefused as error:
             raise RuntimeError(
                 f"Step `{job.name}` cannot run: the platform refuses its job: {error}"
             ) from error
-
-    def get_isolated_step_status(self, step_run: StepRunResponse) -> ExecutionStatus:
-        """Tells how far an isolated step has come. An error lets ZenML ask again."""
-        return self.isolated_steps.status(step_run)
-
-    def wait_for_isolated_step(self, step_run: StepRunResponse) -> ExecutionStatus:
-        """Waits until an isolated step has ended, and returns how."""
-        return self.isolated_steps.wait(step_run)
-
-    def stop_isolated_step(self, step_run: StepRunResponse) -> None:
-        """Asks an isolated step to end; it is killed after its grace period."""
-        self.isolated_steps.stop(step_run)
-
-    def cleanup_isolated_step(self, step_run: StepRunResponse) -> None:
-        """Forgets an isolated step that has ended."""
-        self.isolated_steps.forget(step_run)
 
     def get_pipeline_run_metadata(self, run_id: UUID) -> dict[str, MetadataType]:
         """Returns what a person needs to find the run: its run ID."""
@@ -714,14 +687,13 @@ def trigger_of(schedule: ScheduleResponse) -> Trigger:
     def in_utc(time: datetime | None) -> datetime | None:
         return time and time.replace(tzinfo=time.tzinfo or timezone.utc).astimezone(timezone.utc)
 
+    interval = schedule.interval_second
     return Trigger(
         name=schedule.name,
         cron=schedule.cron_expression,
         start=in_utc(schedule.start_time),
         end=in_utc(schedule.end_time),
-        interval_seconds=schedule.interval_second.total_seconds()
-        if schedule.interval_second
-        else None,
+        interval_seconds=interval.total_seconds() if interval else None,
         run_once_at=in_utc(schedule.run_once_start_time),
         catchup=bool(schedule.catchup),
     )
