@@ -1,4 +1,4 @@
-"""Makes the engine importable, as the package `engine`, here and in the processes it starts."""
+"""Makes the engine importable, as the package `engine`, and the kit, as a project has it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENGINE = Path(__file__).parents[2] / "template" / "project" / "src" / "{{ package_name }}"
+PROJECT = Path(__file__).parents[2] / "template" / "project"
+ENGINE = PROJECT / "src" / "{{ package_name }}"
 
 sys.path[:0] = [str(ENGINE), str(Path(__file__).parent)]
+if "kit" not in sys.modules:
+    sys.path.insert(0, str(PROJECT / "tests"))
 
 
 @pytest.fixture(scope="package", autouse=True)

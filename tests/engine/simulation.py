@@ -30,6 +30,9 @@ RUN = "run"
 SETTINGS = BaseSettings()
 RESOURCES = ResourceSettings()
 
+# The status of a job that was preempted.
+TAKEN_AWAY = JobStatus(Phase.FAILED, "its machine was taken away", preempted=True)
+
 # How long a run may go on after its last fault, in seconds of virtual time.
 LONGEST_RUN = 24 * 3600.0
 
@@ -67,11 +70,15 @@ class Ending:
             `leave` (exit code 0 without a report); `preempted` (before it begins); `vanish` (its
             job is lost while it works); `refused` (the platform never takes it); `hopeless` (it
             waits for what cannot come); `late` (it succeeds, but its process dies afterwards).
+        exit_code: How its process ends if it fails.
+        ignores_sigterm: Whether it ends only when it is killed, after its grace period.
     """
 
     pending: float = 1.0
     seconds: float = 5.0
     what: str = "succeed"
+    exit_code: int = 1
+    ignores_sigterm: bool = False
 
 
 @dataclass(frozen=True)
@@ -317,6 +324,7 @@ class SimulatedJob:
         history: Its statuses, with the times from which they hold.
         known_from: When the platform finds it first.
         run: Its step run in ZenML, once it has begun.
+        stopping: Whether it was asked to stop.
         gone: Whether the platform does not know it any more.
     """
 
@@ -326,6 +334,7 @@ class SimulatedJob:
     history: list[tuple[float, JobStatus]]
     known_from: float
     run: SimulatedStepRun | None = None
+    stopping: bool = False
     gone: bool = False
 
     @property
@@ -395,14 +404,26 @@ class SimulatedPlatform:
     def stop(self, handle: JobHandle) -> None:
         self._ask()
         job = self.jobs.get(handle)
-        if job is not None and not job.status.phase.is_terminal:
+        if job is not None and not (job.stopping or job.status.phase.is_terminal):
+            job.stopping = True
             self._world.tell(f"{handle} is asked to stop")
-            self._world.at(self._world.scenario.grace_seconds, lambda: self._end_stopped(job))
+            if job.run is not None:
+                self._world.tell(f"{handle} hears SIGTERM")
+            grace = self._world.scenario.grace_seconds
+            needed = grace if job.ending.ignores_sigterm else self._world.random.uniform(0, grace)
+            self._world.at(needed, lambda: self._end_stopped(job))
         self._world.count_call()
 
     def logs(self, handle: JobHandle, *, follow: bool = False) -> Iterator[str]:
         self._ask()
-        yield "the last line"
+        job = self.jobs.get(handle)
+        if job is None or job.run is None:
+            return
+        yield f"the first line of {job.key.step}/{job.key.attempt}"
+        while follow and not job.status.phase.is_terminal:
+            self._world.pass_by(1.0)
+        if job.status.phase is Phase.SUCCEEDED:
+            yield f"the last line of {job.key.step}/{job.key.attempt}"
 
     def find(self, run: str) -> Mapping[JobKey, JobHandle]:
         self._ask()
@@ -435,8 +456,7 @@ class SimulatedPlatform:
             hopeless = JobStatus(Phase.PENDING, "waits for what cannot come", hopeless=True)
             world.at(ending.pending, lambda: self._become(job, hopeless))
         elif ending.what == "preempted":
-            taken = JobStatus(Phase.FAILED, "its machine was taken away", preempted=True)
-            world.at(ending.pending, lambda: self._become(job, taken))
+            world.at(ending.pending, lambda: self._become(job, TAKEN_AWAY))
         else:
             world.at(ending.pending, lambda: self._run(job))
 
@@ -467,6 +487,7 @@ class SimulatedPlatform:
         if job.run is None:  # The run is being stopped: no step begins any more.
             self._become(job, JobStatus(Phase.FAILED, exit_code=1))
             return
+        self._world.tell(f"{job.handle} begins")
         self._world.at(job.ending.seconds, lambda: self._finish(job))
 
     def _finish(self, job: SimulatedJob) -> None:
@@ -481,6 +502,7 @@ class SimulatedPlatform:
             assert job.run is not None
             if job.run.status == "running":
                 job.run.status = "failed" if what == "fail" else "completed"
+                self._world.tell(f"{job.handle} reports {job.run.status}")
         if what == "vanish":
             job.history.append((self._world.time, JobStatus(Phase.FAILED, "lost")))
             job.gone = True
@@ -490,7 +512,7 @@ class SimulatedPlatform:
         end = {
             "succeed": JobStatus(Phase.SUCCEEDED, exit_code=0),
             "leave": JobStatus(Phase.SUCCEEDED, exit_code=0),
-            "fail": JobStatus(Phase.FAILED, exit_code=1),
+            "fail": JobStatus(Phase.FAILED, exit_code=job.ending.exit_code),
             "late": JobStatus(Phase.FAILED, exit_code=137),
         }.get(what, JobStatus(Phase.FAILED, exit_code=137))
         self._become(job, end)
@@ -711,7 +733,8 @@ def random_scenario(seed: int) -> Scenario:
 
     def ending() -> Ending:
         what = random.choice(ENDINGS) if random.random() < 0.2 else "succeed"
-        return Ending(random.uniform(0.1, 10), random.uniform(0.1, 60), what)
+        deaf = random.random() < 0.3
+        return Ending(random.uniform(0.1, 10), random.uniform(0.1, 60), what, ignores_sigterm=deaf)
 
     def window(share: float) -> tuple[float, float] | None:
         if random.random() > share:

@@ -10,6 +10,7 @@ from kit.contract import (
     ResourcesContract,
     ResumeContract,
     RunIdContract,
+    ScenarioContract,
     StatusContract,
     StopContract,
 )
@@ -37,6 +38,10 @@ class TestStatus(StatusContract):
 
 class TestResume(ResumeContract):
     """A run that paused goes on under its ID."""
+
+
+class TestScenarios(ScenarioContract):
+    """The platform does what the engine's simulation has shown to be enough."""
 
 
 class TestInterface(InterfaceContract):

@@ -118,6 +118,8 @@ class Harness(ABC):
         impossible: What no job of this platform can ever get; refused before anything runs. None
             if `validate` cannot know: the platform refuses such a job itself, or lets it wait.
         runs_at_a_time: How many of the contract's runs go on side by side.
+        situations: What the platform has, or can be brought into, for the scripted scenarios: of
+            `kit.scenarios.SITUATIONS`.
         run_metadata: Keys that the metadata of each run has, beside `orchestrator_run_id`: among
             them, where to find the job of its controller or function.
     """
@@ -133,6 +135,7 @@ class Harness(ABC):
     seconds_to_notice: ClassVar[float] = 1.0
     impossible: ClassVar[ResourceSettings | None] = None
     runs_at_a_time: ClassVar[int] = 4
+    situations: ClassVar[frozenset[str]] = frozenset()
     run_metadata: ClassVar[frozenset[str]] = frozenset()
 
     @property
@@ -233,6 +236,37 @@ class Harness(ABC):
     def logs(self, run: PipelineRunResponse) -> Mapping[str, str]:
         """Returns what the jobs of a run wrote, by their names, for the report of a failed test."""
         return {}
+
+    # ---- For the scripted scenarios: what befalls jobs. Declare in `situations` what is there.
+
+    def crowded_out(self, platform: Any, job: Any) -> AbstractContextManager[Any]:
+        """Lets a job wait for a machine.
+
+        Args:
+            platform: The platform (`JobPlatform`).
+            job: The job (`JobSpec`), which is not submitted yet.
+
+        Returns:
+            A context manager that yields the job to submit. It waits, and the platform says why,
+            until the context is left.
+        """
+        raise NotImplementedError
+
+    def hopeless(self, platform: Any, job: Any) -> AbstractContextManager[Any]:
+        """Lets a job wait for what cannot come. The arguments are those of `crowded_out`."""
+        raise NotImplementedError
+
+    def refused(self, job: Any) -> Any:
+        """Changes a job into one that `submit` refuses with `JobRefused`."""
+        raise NotImplementedError
+
+    def preempt(self, handle: str) -> None:
+        """Takes away a job's machine, as the platform does."""
+        raise NotImplementedError
+
+    def lose(self, handle: str) -> None:
+        """Lets the platform lose a job, as when somebody deletes it by hand."""
+        raise NotImplementedError
 
 
 class JobPlatformHarness(Harness):

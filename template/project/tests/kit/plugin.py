@@ -28,6 +28,7 @@ from . import runs, zenml_server
 from .guard import ContractGuard
 from .harness import Capabilities, Harness, Job, current
 from .runs import Outcome, SharedRuns, wanted_runs
+from .scenarios import SITUATIONS
 from .shared_runs import *  # noqa: F403 - each is a fixture
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "posix: needs signals and process groups, and is left out on Windows",
         "offered(capability, value): is left out if the harness declares it as not offered",
         "not_offered(capability, value): only if the harness declares it as not offered",
+        "situation(name): is left out if the harness does not declare the situation",
     ):
         config.addinivalue_line("markers", line)
 
@@ -167,7 +169,7 @@ def pytest_collection_modifyitems(
     """Leaves out what this run is not to show, and adds the guard of the contract."""
     guard = ContractGuard.for_items(session, items)
     offers = current().capabilities
-    kept = [item for item in items if is_selected(item, config, offers)]
+    kept = [item for item in items if is_selected(item, config, offers) and can_be_shown(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
     if guard is not None:
@@ -187,6 +189,12 @@ def is_selected(item: pytest.Item, config: pytest.Config, offers: Capabilities) 
     )
 
 
+def can_be_shown(item: pytest.Item) -> bool:
+    """Tells whether the platform has the situations, or can be brought into them, of a scenario."""
+    needs = {marker.args[0] for marker in item.iter_markers("situation")}
+    return needs <= current().situations
+
+
 def is_offered(offers: Capabilities, capability: str, value: object) -> bool:
     """Tells whether a capability is declared as offered."""
     declared = getattr(offers, capability)
@@ -201,6 +209,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if missing := current().capabilities.missing():
         terminalreporter.section("not offered, and refused in words")
         terminalreporter.line(", ".join(missing))
+    if missing := [text for name, text in SITUATIONS.items() if name not in current().situations]:
+        terminalreporter.section("scenarios left out: no platform here that")
+        terminalreporter.line("; ".join(missing))
     if not terminalreporter.config.getoption("--all"):
         terminalreporter.line("`pytest --all` runs the rest of the contract, too.")
 

@@ -9,10 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from zenml.client import Client
 from zenml.enums import ExecutionMode
 
 from . import harness, pipelines, runs
 from .runs import shared_run
+from .scenarios import SCENARIOS
+from .stage import ProjectStage
 from .timeouts import scaled
 
 if TYPE_CHECKING:
@@ -193,6 +196,25 @@ def imported_with_flavor(_: Path) -> list[str]:
         timeout=scaled(120),
     ).stdout
     return output.split()
+
+
+@shared_run
+def stories(folder: Path) -> dict[str, list[str] | Exception]:
+    """The stories of the scenarios that the platform can be brought into, or what went wrong."""
+    told: dict[str, list[str] | Exception] = {}
+    orchestrator = Client().active_stack.orchestrator
+    for name, scenario in SCENARIOS.items():
+        if harness.current().situations.issuperset(scenario.needs):
+            (folder / name).mkdir()
+            stage = ProjectStage(harness.current(), orchestrator, folder / name)
+            try:
+                scenario.play(stage)
+                told[name] = stage.story
+            except Exception as error:  # The test raises it.
+                told[name] = error
+            finally:
+                stage.clear()
+    return told
 
 
 def in_mode(mode: ExecutionMode, folder: Path) -> Outcome:

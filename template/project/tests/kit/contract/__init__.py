@@ -10,6 +10,7 @@ from .ownership import OwnershipContract
 from .resources import ResourcesContract
 from .resume import ResumeContract
 from .run_id import RunIdContract
+from .scenarios import ScenarioContract
 from .status import StatusContract
 from .stop import StopContract
 
@@ -20,6 +21,7 @@ CONTRACTS = (
     ResourcesContract,
     ResumeContract,
     RunIdContract,
+    ScenarioContract,
     StatusContract,
     StopContract,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "ResourcesContract",
     "ResumeContract",
     "RunIdContract",
+    "ScenarioContract",
     "StatusContract",
     "StopContract",
 ]

@@ -1,0 +1,34 @@
+# KIT: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""Scenarios: the platform does what the engine expects, and what its simulation has shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from kit.scenarios import SCENARIOS
+
+from .base import Contract, posix
+
+
+class ScenarioContract(Contract):
+    """The platform and the engine's controller, with shell scripts as jobs.
+
+    They must tell the same story everywhere, also on the template's simulated platform, on which
+    thousands of runs with faults have shown what the controller promises.
+    """
+
+    @posix
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(name, marks=[pytest.mark.situation(need) for need in scenario.needs])
+            for name, scenario in SCENARIOS.items()
+        ],
+    )
+    def test_the_platform_tells_the_same_story_as_the_simulated_one(
+        self, name: str, stories: dict[str, list[str] | Exception]
+    ) -> None:
+        story = stories[name]
+        if isinstance(story, Exception):
+            raise story
+        assert story == SCENARIOS[name].story
