@@ -386,11 +386,9 @@ class Controller:
 
         ZenML has the step in progress, and the controller that submitted its job was killed.
         """
-        attempt.verdict, attempt.end, attempt.handle = attempt.end, None, None
-        self._attempts[name] = attempt.number = attempt.number + 1
-        attempt.may_submit = False
-        attempt.sighting = Sighting(self._clock.now(), self._platform.unknown_seconds)
-        self._unanswered[name] = None
+        later = self._note_attempt(name, attempt.number + 1)
+        later.verdict, later.to_stop = attempt.end, attempt.to_stop
+        later.may_submit, later.is_recovered = False, True
 
     def _settle(self, name: str, attempt: Attempt) -> bool:
         """Decides what the end of a job means for its step, and tells ZenML if it does not know.
