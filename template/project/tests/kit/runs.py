@@ -19,6 +19,7 @@ from uuid import uuid4
 import pytest
 from zenml.client import Client
 from zenml.pipelines.run_utils import create_placeholder_run
+from zenml.utils import code_utils
 from zenml.utils.run_utils import refresh_run_status, stop_run
 
 from . import harness
@@ -291,19 +292,15 @@ def shared(name: str) -> Any:
     return _active[-1].start(name).result()
 
 
-def one_parser_at_a_time() -> None:
-    """Lets only one thread at a time parse Python, as ZenML does for each step that it compiles.
+def let_only_one_thread(module: Any, name: str) -> None:
+    """Lets only one thread at a time call a function of a module."""
+    function, lock = getattr(module, name), threading.Lock()
 
-    CPython 3.11's parser is not safe in threads, although it looks it:
-    https://github.com/python/cpython/issues/106905
-    """
-    parse, lock = ast.parse, threading.Lock()
-
-    def parse_alone(*args: Any, **kwargs: Any) -> Any:
+    def call_alone(*args: Any, **kwargs: Any) -> Any:
         with lock:
-            return parse(*args, **kwargs)
+            return function(*args, **kwargs)
 
-    ast.parse = parse_alone
+    setattr(module, name, call_alone)
 
 
 class SharedRuns:
@@ -322,7 +319,11 @@ class SharedRuns:
         self._pool = ThreadPoolExecutor(at_a_time, thread_name_prefix="shared-run")
         self._futures: dict[str, Future[Any]] = {}
         self._lock = threading.Lock()
-        one_parser_at_a_time()
+        # ZenML parses each step that it compiles, and CPython 3.11's parser is not safe in threads,
+        # although it looks it: https://github.com/python/cpython/issues/106905
+        let_only_one_thread(ast, "parse")
+        # ZenML asks whether the code is in the artifact store, and then copies it there.
+        let_only_one_thread(code_utils, "upload_code_if_necessary")
         _active.append(self)
 
     def get(self, name: str) -> Any:
