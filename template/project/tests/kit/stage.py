@@ -54,7 +54,7 @@ class ProjectStage(Stage):
         self._orchestrator = orchestrator
         self._folder = folder
         super().__init__(f"{harness.package}.engine")
-        self.clock = self.engine("clock").SystemClock()
+        self.clock = self.engine("clock").Clock()
         self.store = FolderStore(folder, self.engine("controller"))
 
     def platform(self) -> Any:
