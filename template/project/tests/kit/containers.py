@@ -15,7 +15,15 @@ in the forks. What passes between them:
 the fork's place, and so does a fresh Python if the fork would not do: if the container's
 environment differs in a variable that Python or a preloaded module has read already.
 
-What a process lacks is imitated inside Python only (`patch_filesystem`): the host's name, and
+A container's process is the first of a PID namespace, as in a real one, where the system allows it:
+on Linux, with CAP_SYS_ADMIN (as root, but not in most CI containers). Its ID is 1 then, it gets no
+signal without a handler but a SIGKILL from outside, and all of its namespace ends with it. `/proc`
+stays the machine's, which has other numbers. Elsewhere this is imitated, for Python only
+(`imitate_first_process`): to its own ID, a process sends no signal that it does not handle, and on
+Linux it inherits orphans. What stays different there: its ID; `os.killpg`, `os.abort` and code in C
+that sends signals; a descendant in a session of its own, which lives on.
+
+What else a process lacks is imitated inside Python only (`patch_filesystem`): the host's name, and
 folders that are somewhere else (`/app`, the service account's). A subprocess of a container knows
 nothing of that; nor does code in C that opens files by itself.
 """
@@ -24,6 +32,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import ctypes
 import functools
 import gc
 import importlib
@@ -48,6 +57,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MESSAGE = struct.Struct("!ii")
+
+# Of <linux/sched.h> and <linux/prctl.h>.
+CLONE_NEWPID, PR_SET_CHILD_SUBREAPER = 0x20000000, 36
 
 # Variables that the interpreter and libraries in C read as they start.
 READ_AT_START = ("PYTHON", "LD_", "DYLD_", "LANG", "LC_", "OMP_", "MKL_", "OPENBLAS_")
@@ -93,7 +105,12 @@ class Containers:
     """Starts containers. Owns the fork server, and all processes end with it."""
 
     def __init__(
-        self, folder: Path, *, preload: Sequence[str] = (), environment: Mapping[str, str]
+        self,
+        folder: Path,
+        *,
+        preload: Sequence[str] = (),
+        environment: Mapping[str, str],
+        namespaces: bool = True,
     ) -> None:
         """Starts the fork server, without waiting until it has imported the modules.
 
@@ -101,6 +118,7 @@ class Containers:
             folder: Where the server works and writes its own log.
             preload: The modules that it imports. They must not start threads.
             environment: All of its environment variables.
+            namespaces: Whether containers get PID namespaces, where the system allows it.
         """
         self._lock = threading.Lock()
         self._count = 0
@@ -110,7 +128,7 @@ class Containers:
         path = environment.get("PYTHONPATH", "")
         with theirs, self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, __file__, "serve", path, *preload],
+                [sys.executable, __file__, "serve", str(int(namespaces)), path, *preload],
                 env={name: environment[name] for name in environment if name != "PYTHONPATH"},
                 cwd=folder,
                 stdin=theirs.fileno(),
@@ -273,8 +291,13 @@ def preload_modules(path: str, modules: Sequence[str]) -> WarmState:
 class Server:
     """Forks a process for each container, and tells the node what becomes of it."""
 
-    def __init__(self) -> None:
-        """Takes over the socket that is the standard input."""
+    def __init__(self, *, namespaces: bool) -> None:
+        """Takes over the socket that is the standard input.
+
+        Args:
+            namespaces: Whether containers get PID namespaces, where the system allows it.
+        """
+        self._fork_first = PidNamespaces.fork if namespaces and PidNamespaces.allowed() else os.fork
         self._control = socket.socket(fileno=os.dup(0))
         self._wake, self._waker = socket.socketpair()
         self._children: dict[int, tuple[int, socket.socket]] = {}  # PID and socket, by number
@@ -312,7 +335,7 @@ class Server:
 
     def _fork(self, number: int, connection: int, log: int) -> tuple[Request, int] | None:
         answers = socket.socket(fileno=connection)
-        pid = os.fork()
+        pid = self._fork_first()
         if pid != 0:
             os.close(log)
             self._children[number] = pid, answers
@@ -352,6 +375,81 @@ class Server:
             os.kill(pid, signal.SIGKILL)  # Also one that has no group of its own yet.
             kill_group(pid)
             os.waitpid(pid, 0)
+
+
+class PidNamespaces:
+    """Forks processes that are the first of a PID namespace each.
+
+    https://man7.org/linux/man-pages/man7/pid_namespaces.7.html
+    """
+
+    @staticmethod
+    def allowed() -> bool:
+        """Tells whether the system allows it. Tries in a process of its own."""
+        if not sys.platform.startswith("linux"):
+            return False
+        pid = os.fork()
+        if pid == 0:
+            try:
+                PidNamespaces.leave(PidNamespaces.enter())
+            finally:  # Whatever has happened: this is the server's copy.
+                os._exit(1 if sys.exc_info()[0] else 0)
+        return os.waitpid(pid, 0)[1] == 0
+
+    @staticmethod
+    def fork() -> int:
+        """Forks, as `os.fork` does."""
+        own = PidNamespaces.enter()
+        pid = -1
+        try:
+            pid = os.fork()
+        finally:
+            if pid != 0:
+                PidNamespaces.leave(own)
+            os.close(own)
+        return pid
+
+    @staticmethod
+    def enter() -> int:
+        """Lets the next child be the first of a new namespace. Returns a descriptor of our own."""
+        own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        check_call("unshare", CLONE_NEWPID)
+        return own
+
+    @staticmethod
+    def leave(own: int) -> None:
+        """Lets further children be in our own namespace again."""
+        check_call("setns", own, CLONE_NEWPID)
+
+
+def check_call(function: str, *arguments: int) -> None:
+    """Calls a function of the C library (Python has these two since 3.12).
+
+    Raises:
+        OSError: If it fails.
+    """
+    if getattr(ctypes.CDLL(None, use_errno=True), function)(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), f"{function} is not allowed")
+
+
+def imitate_first_process() -> None:
+    """Lets a process that is not the first of a namespace behave as if it were."""
+    if sys.platform.startswith("linux"):
+        check_call("prctl", PR_SET_CHILD_SUBREAPER, 1)
+    kill, raise_signal = os.kill, signal.raise_signal
+
+    def send(number: int, deliver: Callable[[], None]) -> None:
+        if number == 0 or callable(signal.getsignal(number)):
+            deliver()
+
+    def kill_like_first(pid: int, number: int) -> None:
+        if pid == os.getpid():
+            send(number, functools.partial(kill, pid, number))
+        else:
+            kill(pid, number)
+
+    os.kill = kill_like_first
+    signal.raise_signal = lambda number: send(number, functools.partial(raise_signal, number))
 
 
 def kill_group(pid: int) -> None:
@@ -467,6 +565,8 @@ def exec_program(command: list[str], environment: Mapping[str, str]) -> NoReturn
 
 def run_program(program: Program, request: Request) -> NoReturn:
     """Runs a Python program in this process, which is a container from here on."""
+    if os.getpid() != 1:
+        imitate_first_process()
     sys.path.insert(0, program.folder)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     mounts.update(request["mounts"])
@@ -490,6 +590,7 @@ def exit_without_teardown(code: int) -> NoReturn:
     if code == -signal.SIGINT:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
+        code = 128 + signal.SIGINT  # The first process does not die of it; Python ends like this.
     os._exit(code & 0xFF)
 
 
@@ -540,7 +641,7 @@ def real_path(path: Any, folders: Mapping[str, str] = mounts) -> Any:
 
 
 def main() -> None:
-    """Runs as `serve PYTHONPATH MODULE…`, the fork server, or `start REQUEST`, a container."""
+    """Runs as `serve NAMESPACES PYTHONPATH MODULE…`, the server, or `start REQUEST`."""
     if sys.path[0] == os.path.dirname(os.path.abspath(__file__)):  # noqa: PTH100, PTH120
         del sys.path[0]
     patch_filesystem()
@@ -549,8 +650,8 @@ def main() -> None:
         program = Program.of(request["command"])
         assert program is not None
         run_program(program, request)
-    server = Server()
-    state = preload_modules(sys.argv[2], sys.argv[3:])
+    server = Server(namespaces=sys.argv[2] == "1")
+    state = preload_modules(sys.argv[3], sys.argv[4:])
     if (job := server.serve()) is not None:
         run_request(*job, state)
 

@@ -32,7 +32,7 @@ def observe(started: float, **more: Any) -> dict[str, Any]:
     """Returns what a step sees in its process."""
     return {
         "run_id": Client().active_stack.orchestrator.get_orchestrator_run_id(),
-        "pid": os.getpid(),
+        "pid": machine_pid(),
         "parent": os.getppid(),
         "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "directory": str(Path.cwd()),
@@ -48,6 +48,29 @@ def look(seconds: float = 0.0) -> dict[str, Any]:
     started = time.time()
     time.sleep(seconds)
     return observe(started)
+
+
+def machine_pid() -> int:
+    """Returns this process's ID, as the machine has it: the first of a container is 1 there.
+
+    `/proc` is the machine's in the kit's containers too.
+    """
+    link = Path("/proc/self")
+    return int(link.readlink().name) if link.is_symlink() else os.getpid()
+
+
+def be_killed() -> None:
+    """Ends this process by SIGKILL.
+
+    The first process of a container gets none that it sends itself, but the kernel's when it has
+    used up its CPU time: https://man7.org/linux/man-pages/man2/getrlimit.2.html.
+    """
+    os.kill(os.getpid(), signal.SIGKILL)
+    import resource  # Windows has none.
+
+    resource.setrlimit(resource.RLIMIT_CPU, (1, 1))
+    while True:
+        pass
 
 
 def with_resources(resources: dict[str, Any]) -> dict[str, Any]:
@@ -143,7 +166,7 @@ def fail() -> None:
 
 @step
 def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+    be_killed()
 
 
 @step
@@ -183,13 +206,13 @@ def die_at_first(marks: str) -> dict[str, Any]:
     mark = Path(marks) / "died"
     if not mark.exists():
         mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+        be_killed()
     return look()
 
 
 @step(retry=StepRetryConfig(max_retries=1, delay=0))
 def fail_always(marks: str) -> None:
-    Path(marks, str(os.getpid())).touch()
+    Path(marks, str(machine_pid())).touch()
     raise ValueError("at each try")
 
 
@@ -246,15 +269,19 @@ def modes(mode: ExecutionMode, seconds: float) -> Pipeline:
 @step
 def endless(marks: str) -> None:
     """Works for ever, with a process of its own."""
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    note(Path(marks, "pids"), f"{os.getpid()} {child.pid}")
+    code = "import os, time; print(os.path.realpath('/proc/self'), flush=True); time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    named = Path(child.stdout.readline().strip()).name  # As the machine names it.
+    pid = named if named.isdigit() else child.pid
+    note(Path(marks, "pids"), f"{machine_pid()} {pid}")
     time.sleep(600)
 
 
 @step
 def short(marks: str) -> None:
     """Takes long enough to be stopped while it works."""
-    note(Path(marks, "pids"), str(os.getpid()))
+    note(Path(marks, "pids"), str(machine_pid()))
     wait_for(Path(marks, "go"))
     Path(marks, "finished").touch()
 
