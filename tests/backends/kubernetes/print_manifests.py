@@ -95,7 +95,9 @@ def manifests() -> Iterator[dict[str, Any]]:
     """Makes one of each kind, with as little and with as much in it as there can be."""
     for step, config in ((PLAIN, Config()), (FULL, Config(local=True))):
         assert step.parent is not None
-        yield job_manifest(step, config, owner_reference(step.parent, UID))
+        manifest = job_manifest(step, config)
+        manifest["metadata"]["ownerReferences"] = [owner_reference(step.parent, UID)]
+        yield manifest
         controller = replace(step, role=Role.CONTROLLER, parent=None)
         job = job_manifest(controller, config)
         cron_job = cron_job_manifest(job, controller, "0 3 * * 1-5")

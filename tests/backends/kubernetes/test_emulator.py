@@ -769,6 +769,126 @@ def test_a_job_waits_for_its_service_account(place: Place) -> None:
     place.wait_for_pod(name)
 
 
+def refusals(place: Place, job: str) -> list[Any]:
+    """The events that say why a Job gets no pod."""
+    selection = f"involvedObject.name={job},reason=FailedCreate"
+    return list(place.core.list_namespaced_event(HERE, field_selector=selection).items)
+
+
+QUOTA = """
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: compute}
+spec: {hard: {pods: "1", limits.memory: 1Gi}}
+"""
+RESTRICTED = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: zenml, labels: {pod-security.kubernetes.io/enforce: restricted}}
+"""
+EXCEEDED = (
+    "exceeded quota: compute, requested: limits.memory=3Gi, used: limits.memory=0, "
+    "limited: limits.memory=1Gi"
+)
+VIOLATIONS = (
+    'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "main" '
+    "must set securityContext.allowPrivilegeEscalation=false), unrestricted capabilities "
+    '(container "main" must set securityContext.capabilities.drop=["ALL"]), runAsNonRoot != true '
+    '(pod or container "main" must set securityContext.runAsNonRoot=true), seccompProfile (pod or '
+    'container "main" must set securityContext.seccompProfile.type to "RuntimeDefault" or '
+    '"Localhost")'
+)
+ROOT_ONLY = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "spec", "why"),
+    [
+        ("", {"pod": {"serviceAccountName": "none"}}, 'serviceaccount "none" not found'),
+        ("", {"pod": {"priorityClassName": "high"}}, "no PriorityClass with name high was found"),
+        ("", {"pod": {"priorityClassName": "system-node-critical"}}, ""),
+        (QUOTA, {}, "failed quota: compute: must specify limits.memory for: main"),
+        (QUOTA, {"container": at("resources.limits.memory", "1Gi")}, ""),
+        (
+            QUOTA,
+            {"container": at("resources.limits.memory", "3Gi")},
+            EXCEEDED,
+        ),
+        (
+            RESTRICTED,
+            {},
+            VIOLATIONS,
+        ),
+        (RESTRICTED, {"container": at("securityContext", ROOT_ONLY)}, "runAsNonRoot != true"),
+        (
+            RESTRICTED,
+            {"container": at("securityContext", ROOT_ONLY | {"runAsNonRoot": True})},
+            "",
+        ),
+        (RESTRICTED.replace("restricted", "baseline"), {"pod": {"hostIPC": True}}, "hostIPC=true"),
+    ],
+)
+def test_a_job_whose_pod_is_not_admitted_says_so_in_events_alone(
+    faulty: Place, manifest: str, spec: Any, why: str
+) -> None:
+    if manifest:
+        faulty.cluster.authorize(manifest)
+    name = faulty.create_job(**spec)
+    if not why:
+        faulty.wait_for_pod(name)
+        assert refusals(faulty, name) == []
+        return
+    faulty.cluster.wait(lambda: refusals(faulty, name), 5)
+    (event, *_) = refusals(faulty, name)
+    assert event.message.startswith(f'Error creating: pods "{name}-')
+    assert why in event.message
+    assert (event.type, event.source.component) == ("Warning", "job-controller")
+    # The Job itself says nothing of it.
+    assert faulty.conditions(name) == {}
+    assert faulty.pods(name) == []
+
+
+def test_a_pod_is_admitted_when_a_quota_is_free_again(faulty: Place) -> None:
+    faulty.cluster.authorize(QUOTA)
+    memory = {"container": at("resources.limits.memory", "1Gi")}
+    one, two = faulty.create_job(**memory), faulty.create_job(**memory)
+    first, second = (one, two) if faulty.pods(one) else (two, one)
+    pod = faulty.wait_for_pod(first)
+    # Each try has a pod name of its own, so they are one event only from the eleventh on.
+    faulty.cluster.wait(lambda: len(refusals(faulty, second)) == 11, 20)
+    newest = max(refusals(faulty, second), key=lambda event: event.metadata.creation_timestamp)
+    assert "exceeded quota: compute, requested: limits.memory=1Gi,pods=1" in newest.message
+    combined = [e for e in refusals(faulty, second) if e.message.startswith("(combined from")]
+    assert len(combined) == 1
+    faulty.end(pod)
+    faulty.wait_for_pod(second)
+
+
+def test_the_same_event_again_is_counted(faulty: Place) -> None:
+    name = faulty.create_job(pod={"serviceAccountName": "none"})
+    faulty.cluster.wait(lambda: sum(e.count for e in refusals(faulty, name)) >= 3, 5)
+    assert len(refusals(faulty, name)) == 1
+
+
+def test_events_are_read_by_whom_a_role_lets(place: Place, tmp_path: Path) -> None:
+    place.cluster.authorize(ACCOUNT)
+    reader = connect(place.cluster, tmp_path / "kubeconfig", place.cluster.token_for("reader"))
+    status = refusal(lambda: reader.core.list_namespaced_event(HERE), 403)
+    assert 'cannot list resource "events" in API group ""' in status["message"]
+
+
+def test_a_cluster_has_the_version_that_it_was_given(place: Place, tmp_path: Path) -> None:
+    assert client.VersionApi(place.core.api_client).get_code().git_version == "v1.34.0"
+    with Cluster(tmp_path, version="v1.26.15-eks-a5ec690") as cluster:
+        old = connect(cluster, tmp_path / "kubeconfig")
+        code = client.VersionApi(old.core.api_client).get_code()
+        assert (code.major, code.minor, code.git_version) == ("1", "26", "v1.26.15-eks-a5ec690")
+
+
 def test_a_finished_job_goes_after_its_time_to_live(place: Place) -> None:
     name = place.create_job(ttlSecondsAfterFinished=0)
     place.end(place.wait_for_pod(name))
@@ -862,6 +982,25 @@ def test_a_log_is_read_in_parts_and_followed_to_its_end(place: Place) -> None:
     place.end(pod)
     follower.join()
     assert lines == ["two", "three"]
+
+
+@pytest.mark.parametrize("how", ["end", "reset"])
+def test_a_log_that_is_followed_can_break_off_within_a_line(faulty: Place, how: str) -> None:
+    pod = faulty.create_pod()
+    faulty.start(pod)
+    path = faulty.cluster.log_folder / f"{HERE}_{pod}_main.log"
+    path.write_text("one\ntwo\n", encoding="utf-8")
+    faulty.cluster.faults.log_cuts = [how]
+    read = faulty.core.read_namespaced_pod_log
+    answer = read(pod, HERE, follow=True, _preload_content=False)
+    said = b""
+    try:
+        for piece in answer.stream():
+            said += piece
+    except urllib3.exceptions.HTTPError:
+        assert how == "reset"
+    assert said == b"one\ntw"
+    assert read_log(faulty, pod) == "one\ntwo\n"
 
 
 # -- Faults ----------------------------------------------------------------------------------------

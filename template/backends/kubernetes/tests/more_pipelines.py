@@ -125,12 +125,14 @@ def wait_long(marks: str, name: str) -> None:
 @pipeline(enable_cache=False, execution_mode=ExecutionMode.CONTINUE_ON_FAILURE)
 def all_kinds_of_failure(marks: str) -> None:
     leave(7, id="exit_code")
-    orchestrator: dict[str, dict[str, int]] = {
+    orchestrator: dict[str, dict[str, int | str]] = {
         "nowhere": {"pod_startup_timeout": 5},
         "too_late": {"active_deadline_seconds": 4},
+        "not_admitted": {"step_pod_service_account_name": "nobody"},
     }
     docker = {"not_pulled": DockerSettings(skip_build=True, parent_image="not-there")}
-    for name in ("out_of_memory", "evicted", "not_pulled", "nowhere", "too_late"):
+    waiting = ("out_of_memory", "evicted", "not_pulled", "nowhere", "too_late", "not_admitted")
+    for name in waiting:
         settings: dict[str, Any] = {"orchestrator": orchestrator.get(name, {})}
         if name in docker:
             settings["docker"] = docker[name]

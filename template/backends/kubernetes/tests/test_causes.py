@@ -65,6 +65,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
         ("not_pulled", 'image "not-there"'),
         ("nowhere", "not started within 5 seconds (Unschedulable: 0/1 nodes are available"),
         ("too_late", "deadline is exceeded"),
+        ("not_admitted", "FailedCreate: error looking up service account zenml/nobody: "),
     ],
 )
 def test_the_user_and_zenml_are_told_the_cause(outcome: Outcome, step: str, cause: str) -> None:

@@ -13,7 +13,7 @@ import json
 import threading
 import time
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kubernetes import config as kubernetes_config
 from kubernetes.client import ApiClient, ApiException, Configuration
@@ -95,6 +95,8 @@ class Cluster:
     ) -> Object:
         """Makes a request: create, get (without a name: list), patch or delete.
 
+        The server's version is got as the kind `version`.
+
         Returns:
             The answer. Empty if what is to be created is there, or what is asked for is not.
 
@@ -105,7 +107,7 @@ class Cluster:
         if body is not None:
             query["fieldValidation"] = "Strict"
         try:
-            answer: Object = json.loads(self.open(verb, kind, name, body, **query).data)
+            return cast("Object", json.loads(self.open(verb, kind, name, body, **query).data))
         except RefusedError as error:
             is_missing = error.status == NOT_FOUND and verb in ("get", "delete")
             if is_missing or error.reason == "AlreadyExists":
@@ -113,7 +115,6 @@ class Cluster:
             if error.status == CONFLICT:  # Somebody has changed the quota at the same time.
                 raise NoAnswerError(str(error)) from error
             raise
-        return answer
 
     def open(  # noqa: PLR0913 - most have names
         self,
@@ -133,6 +134,8 @@ class Cluster:
         """
         group = "apis/batch/v1" if kind in ("Job", "CronJob") else "api/v1"
         url = f"/{group}/namespaces/{self.namespace}/{kind.lower()}s/{path}".rstrip("/")
+        if kind == "version":
+            url = "/version"
         content = "application/merge-patch+json" if verb == "patch" else "application/json"
         try:
             response: HTTPResponse = self._client(patient).call_api(

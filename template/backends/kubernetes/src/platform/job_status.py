@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,30 @@ if TYPE_CHECKING:
 # How long what a pod says may come after what its Job says of it, in seconds.
 LATE_SECONDS = 5.0
 
+# How long a Job may be without a pod before its events are looked at, in seconds.
+POD_SECONDS = 5.0
+
+# What Kubernetes calls it when it cannot create a pod of a Job, which it tries again and again; and
+# what says that it never will, since a rule forbids it. A quota may be free again, and what the
+# server does not know yet, such as what is used of a quota, it will know.
+REFUSED = "FailedCreate"
+NEVER = re.compile(r" is (forbidden|invalid): (?!exceeded|status unknown|not yet ready)| denied ")
+
 # Annotations of a Job: its key, and for how long and for what its pod must not wait.
 KEY = "job_key"
 STARTUP_TIMEOUT = "pod_startup_timeout"
 HOPELESS_REASONS = "fail_on_container_waiting_reasons"
 
 
-def status_of(job: Object, pod: Object | None, now: float) -> JobStatus:
-    """Tells what has become of a Job, by its newest pod and the server's time (since the epoch)."""
+def status_of(job: Object, pod: Object | None, now: float, event: Object | None) -> JobStatus:
+    """Tells what has become of a Job.
+
+    Args:
+        job: The Job.
+        pod: Its newest pod.
+        now: The server's time, in seconds since the epoch.
+        event: The newest that tells why it gets no pod.
+    """
     conditions = true_conditions(job)
     phase = pod["status"].get("phase") if pod else None
     # A pod says so a second or two before its Job does.
@@ -31,16 +48,35 @@ def status_of(job: Object, pod: Object | None, now: float) -> JobStatus:
         is_news = now - time_of(failed, "lastTransitionTime") < LATE_SECONDS
         if phase not in ("Pending", "Running") or not is_news:
             return why_failed(failed, pod)
-    if failed or phase in ("Running", "Failed"):
+    word, reason = why_refused(job, pod, event)
+    if not reason and (failed or phase in ("Running", "Failed")):
         return JobStatus(Phase.RUNNING)
-    word, reason = why_waiting(pod)
+    if not reason:
+        word, reason = why_waiting(pod)
     annotations = job["metadata"].get("annotations") or {}
     longest = annotations.get(STARTUP_TIMEOUT)
+    hopeless = word in (REFUSED, *annotations.get(HOPELESS_REASONS, "").split())
     if longest and now - time_of(job["metadata"], "creationTimestamp") > float(longest):
         reason = f"not started within {longest} seconds ({reason or 'its pod is not there yet'})"
-        return JobStatus(Phase.PENDING, reason, hopeless=True)
-    hopeless = word in annotations.get(HOPELESS_REASONS, "").split()
+        hopeless = True
     return JobStatus(Phase.PENDING, reason, hopeless=hopeless)
+
+
+def lacks_pod(job: Object, pod: Object | None, now: float) -> bool:
+    """Tells whether a Job has waited for a pod for so long that its events are worth a look."""
+    if pod and pod["status"].get("phase") != "Failed":
+        return False
+    age = now - time_of(job["metadata"], "creationTimestamp")
+    return age > POD_SECONDS and not (true_conditions(job) or job.get("status", {}).get("active"))
+
+
+def why_refused(job: Object, pod: Object | None, event: Object | None) -> tuple[str, str]:
+    """Tells by an event why a Job gets no further pod: one word if it never will; a sentence."""
+    if not event or event["lastTimestamp"] < (pod or job)["metadata"]["creationTimestamp"]:
+        return "", ""
+    word = REFUSED if NEVER.search(event["message"]) else ""
+    # What comes first names the pod, and so is another text at each try.
+    return word, f"{REFUSED}: {event['message'].split(' is forbidden: ', 1)[-1]}"
 
 
 def why_failed(failed: Object, pod: Object | None) -> JobStatus:

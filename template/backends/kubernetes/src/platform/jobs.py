@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import os
+import re
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,11 +14,11 @@ from zenml.logger import get_logger
 
 from ..engine.protocols import JobKey, JobRefused, Role
 from . import manifests
-from .client import TRANSIENT, Cluster, RefusedError
-from .job_status import KEY, status_of, true_conditions
+from .client import TRANSIENT, Cluster, NoAnswerError, RefusedError
+from .job_status import KEY, REFUSED, lacks_pod, status_of, true_conditions
 from .manifests import POD_VARIABLE
 from .schedules import cron_expression, cron_job_manifest
-from .watching import RunWatch, age, job_of
+from .watching import ENDED, RunWatch, age, job_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-# The label by which the pods of a Job are found; there since Kubernetes 1.27.
+# An older Kubernetes drops fields that we rely on without a word, such as `podFailurePolicy`, and
+# its pods have no label like the one by which the pods of a Job are found.
+OLDEST_VERSION = [1, 27]
 JOB_NAME = "batch.kubernetes.io/job-name"
 
 # How late a watch may be, in seconds, before Kubernetes is asked for what it does not know.
@@ -78,8 +81,10 @@ class KubernetesPlatform:
         """Creates a Job, unless it is there. A controller's gets its Secret before it may run."""
         if job.role is not Role.STEP:
             return self._create_with_secret(manifests.job_manifest(job, self._config), job)
-        owner = job.parent and manifests.owner_reference(job.parent, self.uid_of(job.parent))
-        manifest = manifests.job_manifest(job, self._config, owner or None)
+        manifest = manifests.job_manifest(job, self._config)
+        if job.parent:
+            owner = manifests.owner_reference(job.parent, self.uid_of(job.parent))
+            manifest["metadata"]["ownerReferences"] = [owner]
         name: str = manifest["metadata"]["name"]
         if created := self._cluster.request("create", "Job", body=manifest):
             self._created[name] = (time.monotonic(), created)
@@ -93,7 +98,7 @@ class KubernetesPlatform:
         nothing is left.
         """
         ask, kind, name = self._cluster.request, manifest["kind"], manifest["metadata"]["name"]
-        self._check_account(cast("Settings", job.settings).service_account_name)
+        self._check_cluster(cast("Settings", job.settings).service_account_name)
         made = ask("create", kind, body=manifest) or ask("get", kind, name)
         if not made:
             raise TimeoutError(f"The {kind} `{name}` has just been deleted.")
@@ -112,17 +117,23 @@ class KubernetesPlatform:
                 raise
         return str(name)
 
-    def _check_account(self, account: str) -> None:
-        """Refuses a controller whose pod Kubernetes would never create."""
-        try:
-            if self._cluster.request("get", "ServiceAccount", account):
-                return
-        except RefusedError:  # We may not know.
-            return
-        raise JobRefused(
-            f"The namespace `{self._cluster.namespace}` has no service account `{account}`. Apply "
-            "the project's rbac.yaml, or set `service_account_name` to one with its rights."
-        )
+    def _check_cluster(self, account: str) -> None:
+        """Refuses a cluster that is too old, or lacks a service account."""
+        with suppress(RefusedError):  # We may not know.
+            if [] < [*map(int, re.findall(r"\d+", self._version)[:2])] < OLDEST_VERSION:
+                raise JobRefused(
+                    f"The cluster is Kubernetes {self._version}. It has to be 1.27 or newer."
+                )
+            if not self._cluster.request("get", "ServiceAccount", account):
+                raise JobRefused(
+                    f"There is no service account `{account}` in `{self._cluster.namespace}`: "
+                    "apply the project's rbac.yaml, or set `service_account_name` to another."
+                )
+
+    @cached_property
+    def _version(self) -> str:
+        """The cluster's version, such as `v1.34.1-eks-113cf36`."""
+        return str(self._cluster.request("get", "version").get("gitVersion"))
 
     def stop(self, handle: JobHandle) -> None:
         """Deletes a Job, and with a controller's those of its steps."""
@@ -156,8 +167,7 @@ class KubernetesPlatform:
             if owner["kind"] == "Job":
                 return dict(owner)
         raise RuntimeError(
-            f"The pod `{name}`, which the variable {POD_VARIABLE} names, belongs to no Job, so the "
-            "ID of its run is not known."
+            f"The pod `{name}` ({POD_VARIABLE}) belongs to no Job: the ID of its run is not known."
         )
 
     def find(self, run: str) -> Mapping[JobKey, JobHandle]:
@@ -200,7 +210,18 @@ class KubernetesPlatform:
             if not all("Complete" in true_conditions(job) for job in found.values()):
                 pods |= {job_of(pod): pod for pod in self._list("Pod", labelSelector=selector)}
         now = self._cluster.now()
-        return {name: status_of(job, pods.get(name), now) for name, job in jobs.items()}
+        is_refused = any(lacks_pod(job, pods.get(name), now) for name, job in jobs.items())
+        events = self._refusals() if is_refused else {}
+        return {n: status_of(job, pods.get(n), now, events.get(n)) for n, job in jobs.items()}
+
+    def _refusals(self) -> dict[JobHandle, Object]:
+        """Returns the newest event about each Job of which Kubernetes has refused a pod."""
+        try:
+            events = self._list("Event", fieldSelector=f"involvedObject.kind=Job,reason={REFUSED}")
+        except RefusedError as error:  # An rbac.yaml of before.
+            logger.warning("Why Kubernetes creates no pod is in its events: %s", error)
+            return {}
+        return {event["involvedObject"]["name"]: event for event in events}
 
     @contextmanager
     def watch(self, run: str, changed: Callable[[JobHandle | None], None]) -> Iterator[None]:
@@ -214,9 +235,8 @@ class KubernetesPlatform:
 
     def logs(self, handle: JobHandle, *, follow: bool = False) -> Iterator[str]:
         """Reads the logs of a Job's pods, one after the other: a controller may have several."""
-        query: dict[str, Any] = {"timeout": LOG_SECONDS}
-        if follow:
-            query = {"timeout": (LOG_SECONDS, SILENT_SECONDS), "follow": "true"}
+        wait = (LOG_SECONDS, SILENT_SECONDS if follow else LOG_SECONDS)
+        query: dict[str, Any] = {"timeout": wait, "follow": str(follow).lower()}
         for pod in self._list("Pod", labelSelector=f"{JOB_NAME}={handle}"):
             path = f"{pod['metadata']['name']}/log"
             try:
@@ -226,6 +246,8 @@ class KubernetesPlatform:
                 continue
             with log:
                 for line in log:
+                    if follow and not (line.endswith(b"\n") or pod["status"]["phase"] in ENDED):
+                        raise NoAnswerError(f"{path} has broken off within a line.")
                     yield line.decode(errors="replace").rstrip("\r\n")
 
     def _read(self, handle: JobHandle) -> Object:

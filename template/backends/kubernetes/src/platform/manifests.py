@@ -75,8 +75,8 @@ def job_name(job: JobSpec) -> str:
     return unique_name(prefix, job.name, unique=str(job.key), max_length=LONGEST_NAME)
 
 
-def job_manifest(job: JobSpec, config: Config, owner: Object | None = None) -> Object:
-    """Makes a Job. A controller's is suspended until its Secret is there; a step's has an owner."""
+def job_manifest(job: JobSpec, config: Config) -> Object:
+    """Makes a Job. A controller's is suspended until its Secret is there."""
     settings = cast("Settings", job.settings)
     labels = {name: label_value(text, LONGEST_LABEL) for name, text in job.labels.items()}
     labels["component"] = "step" if job.role is Role.STEP else "orchestrator"
@@ -94,9 +94,7 @@ def job_manifest(job: JobSpec, config: Config, owner: Object | None = None) -> O
     else:
         spec["backoffLimit"] = settings.orchestrator_job_backoff_limit
         spec |= {"podFailurePolicy": RESTART_AFTER_CRASHES, "suspend": True}
-    metadata: Object = {"name": job_name(job), "labels": labels, "annotations": annotations}
-    if owner is not None:
-        metadata["ownerReferences"] = [owner]
+    metadata = {"name": job_name(job), "labels": labels, "annotations": annotations}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": given(spec)}
 
 
@@ -106,15 +104,12 @@ def secret_manifest(values: Mapping[str, str], owner: Object) -> Object:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": owner["name"], "ownerReferences": [owner]},
-        "type": "Opaque",
         "immutable": True,
         "stringData": dict(values),
     }
 
 
-def pod_template(
-    job: JobSpec, config: Config, labels: Mapping[str, str], annotations: Mapping[str, str]
-) -> Object:
+def pod_template(job: JobSpec, config: Config, labels: Object, annotations: Object) -> Object:
     """Makes the pod of a Job from the pod settings and what we need; ours comes last."""
     settings, user = cast("Settings", job.settings), pod_settings(job)
     is_step = job.role is Role.STEP
@@ -143,13 +138,8 @@ def pod_template(
         text = json.dumps(ApiClient().sanitize_for_serialization(value))
         text = text.replace(json.dumps(IMAGE), json.dumps(job.image))
         merge(spec, pod_spec_field(name), json.loads(text))
-    return {
-        "metadata": {
-            "labels": {**user.labels, **labels},
-            "annotations": {**user.annotations, **annotations},
-        },
-        "spec": spec,
-    }
+    metadata = {"labels": user.labels | labels, "annotations": user.annotations | annotations}
+    return {"metadata": metadata, "spec": spec}
 
 
 def container(job: JobSpec) -> Object:
@@ -191,8 +181,7 @@ def container(job: JobSpec) -> Object:
 def pod_settings(job: JobSpec) -> KubernetesPodSettings:
     """Returns what the user says about the pod of a job."""
     settings = cast("Settings", job.settings)
-    is_step = job.role is Role.STEP
-    chosen = settings.pod_settings if is_step else settings.orchestrator_pod_settings
+    chosen = settings.pod_settings if job.role is Role.STEP else settings.orchestrator_pod_settings
     return chosen or KubernetesPodSettings()
 
 

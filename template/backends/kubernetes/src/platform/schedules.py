@@ -46,8 +46,7 @@ def cron_expression(trigger: Trigger) -> str:
 def cron_job_manifest(controller: Object, job: JobSpec, cron: str) -> Object:
     """Makes a CronJob of the Job that each firing starts. It is suspended, as that is."""
     settings = cast("Settings", job.settings)
-    metadata = {**controller["metadata"]}
-    template = {**controller["spec"]}
+    metadata = controller["metadata"]
     spec = {
         "schedule": cron,
         "timeZone": settings.schedule_time_zone,
@@ -55,10 +54,10 @@ def cron_job_manifest(controller: Object, job: JobSpec, cron: str) -> Object:
         "startingDeadlineSeconds": settings.starting_deadline_seconds,
         "successfulJobsHistoryLimit": settings.successful_jobs_history_limit,
         "failedJobsHistoryLimit": settings.failed_jobs_history_limit,
-        "suspend": template.pop("suspend"),
+        "suspend": True,
         "jobTemplate": {
             "metadata": {name: metadata[name] for name in ("labels", "annotations")},
-            "spec": template,
+            "spec": {**controller["spec"], "suspend": False},
         },
     }
     return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": given(spec)}

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 # seconds. The first bounds how long a connection that has died without a word goes unnoticed.
 WATCH_SECONDS, START_SECONDS = 60, 60
 
+# What a watch is asked for, and how long it may take to connect and to say something, in seconds.
+WATCH = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": WATCH_SECONDS}
+WATCH_TIMEOUT = (10, WATCH_SECONDS + 10)
+
+# The phases of a pod that has ended.
+ENDED = ("Succeeded", "Failed")
+
 EVENTS = {"DELETED": EventKind.DELETED, "BOOKMARK": EventKind.BOOKMARK}
 
 
@@ -41,17 +48,9 @@ class Listing:
 
     def watch(self, version: str) -> Iterator[Event[Object]]:
         """Yields each change after a version, for a minute."""
+        query: Object = {**WATCH, "labelSelector": self._selector, "resourceVersion": version}
         try:
-            response = self._cluster.open(
-                "get",
-                self._kind,
-                timeout=(10, WATCH_SECONDS + 10),
-                labelSelector=self._selector,
-                watch="true",
-                resourceVersion=version,
-                allowWatchBookmarks="true",
-                timeoutSeconds=WATCH_SECONDS,
-            )
+            response = self._cluster.open("get", self._kind, timeout=WATCH_TIMEOUT, **query)
         except RefusedError as error:
             if error.status == GONE:
                 raise ExpiredVersionError from error

@@ -83,6 +83,9 @@ class Faults:
         """What a 429 asks for. The real server asks for 1 mostly."""
         self.watch_delay = 0.0
         """How many seconds late each watch event is."""
+        self.log_cuts: list[str] = []
+        """How the next logs that are followed break off, in the middle of a line: by an `end` as if
+        all were said, or a `reset`. Each is used once."""
 
     def expire_watches(self) -> None:
         """Ends every open watch with a 410. Older resource versions answer 410 from then on."""
@@ -130,8 +133,11 @@ class Connection(HttpToolsProtocol):
 class Api:
     """The API server, an ASGI application."""
 
-    def __init__(self, store: Store, access: Access, log_folder: Path, faults: Faults) -> None:
+    def __init__(
+        self, store: Store, access: Access, log_folder: Path, faults: Faults, version: str
+    ) -> None:
         """Serves what is in a store, and the containers' logs in a folder."""
+        self._version = version
         self._store, self._access, self._logs = store, access, log_folder
         self._news = asyncio.Event()
         self._epoch = 0  # all watches that began in an earlier one end
@@ -187,8 +193,18 @@ class Api:
             await response(scope, receive, send)
 
     def _other(self, account: Account, path: str, body: bytes) -> Response:
-        if path in ("/version", "/healthz", "/livez", "/readyz"):
-            return JSONResponse({"major": "1", "minor": "34", "gitVersion": "v1.34.0"})
+        if path.rstrip("/") in ("/version", "/healthz", "/livez", "/readyz"):
+            major, minor, _ = self._version.removeprefix("v").split(".", 2)
+            unknown = (
+                "buildDate",
+                "compiler",
+                "gitCommit",
+                "gitTreeState",
+                "goVersion",
+                "platform",
+            )
+            known = {"major": major, "minor": minor, "gitVersion": self._version}
+            return JSONResponse(known | dict.fromkeys(unknown, ""))
         if path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews":
             return self._review(account, _json(body))
         raise ApiError(404, "NotFound", "the server could not find the requested resource")
@@ -342,8 +358,23 @@ class Api:
             shown = shown[: _number(limit)]
         if query.get("follow") not in ("true", "True", "1") or limit is not None:
             return Response(shown, media_type="text/plain")
-        follow = self._follow(target.ref, container, path, len(text))
-        return StreamingResponse(_after(shown, follow), media_type="text/plain")
+        stream = _after(shown, self._follow(target.ref, container, path, len(text)))
+        if self._faults.log_cuts:
+            stream = self._cut(stream, self._faults.log_cuts.pop(0), request.scope)
+        return StreamingResponse(stream, media_type="text/plain")
+
+    async def _cut(
+        self, stream: AsyncIterator[bytes], how: str, scope: Scope
+    ) -> AsyncIterator[bytes]:
+        async for chunk in stream:
+            if len(chunk) < 3:  # There is no middle.
+                yield chunk
+                continue
+            yield chunk.rstrip(b"\n")[:-1]
+            if how == "reset":
+                await asyncio.sleep(LOG_POLL_SECONDS)  # So that the half line arrives.
+                Connection.open[scope["client"], scope["server"]].abort()
+            return
 
     async def _follow(
         self, ref: Ref, container: str, path: Path, position: int

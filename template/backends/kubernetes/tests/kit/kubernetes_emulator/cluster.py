@@ -5,7 +5,7 @@ Its API server stores, validates, watches and deletes as the real one does, and 
 Jobs and CronJobs run in it. Containers run elsewhere: a node takes the pods through the same API.
 
 What it lacks: other kinds than those in `schema.py`, server-side apply, discovery, Indexed
-Jobs, quotas and admission policies. Whatever it does not know it refuses.
+Jobs, scopes of quotas and admission policies. Whatever it does not know it refuses.
 https://kubernetes.io/docs/concepts/overview/kubernetes-api/
 """
 
@@ -48,7 +48,12 @@ class Cluster:
     """
 
     def __init__(
-        self, folder: Path, *, namespace: str = "zenml", pod_backoff_seconds: float = 0.2
+        self,
+        folder: Path,
+        *,
+        namespace: str = "zenml",
+        pod_backoff_seconds: float = 0.2,
+        version: str = "v1.34.0",
     ) -> None:
         """Prepares a cluster with nothing but a namespace in it.
 
@@ -57,6 +62,8 @@ class Cluster:
             namespace: The namespace that its methods are about.
             pod_backoff_seconds: How long a Job waits before it replaces its first failed pod. It
                 doubles with each further one; the real cluster waits 10 seconds.
+            version: What it says its version is, as a build is named: `v1.26.15-eks-a5ec690`. It
+                behaves like the newest in any case.
         """
         self.namespace = namespace
         self.log_folder = folder / "container-logs"
@@ -68,7 +75,7 @@ class Cluster:
         self._access = access
         self.admin_token, self.node_token = access.admin_token, access.node_token
         """Tokens of two accounts, `admin` and `node`, that may do everything."""
-        self._api = Api(self._store, access, self.log_folder, self.faults)
+        self._api = Api(self._store, access, self.log_folder, self.faults, version)
         self.calls: list[Call] = self._api.calls
         """Every request so far."""
         self._controllers = Controllers(self._store, pod_backoff_seconds)

@@ -245,6 +245,8 @@ class _Tally:
     failures: int = 0
     """In a row."""
     last_failure: float = 0.0
+    refusals: int = 0
+    """How often in a row the API server has refused a pod."""
     started: float = 0.0
     """When the Job got its start time, which only has whole seconds."""
 
@@ -381,9 +383,9 @@ class _JobController:
             self._later(left, ref)
             return
         for _ in range(missing):
-            self._create_pod(ref, job)
+            self._create_pod(ref, job, tally)
 
-    def _create_pod(self, ref: Ref, job: Object) -> None:
+    def _create_pod(self, ref: Ref, job: Object, tally: _Tally) -> None:
         template = job["spec"]["template"]
         meta = copy.deepcopy(template.get("metadata", {}))
         meta |= {"generateName": f"{ref.name}-", "ownerReferences": [_reference(job)]}
@@ -392,8 +394,11 @@ class _JobController:
             name = self._store.create(PODS, ref.namespace, pod)["metadata"]["name"]
         except ApiError as error:
             self._store.tell(job, "Warning", "FailedCreate", f"Error creating: {error.message}")
-            self._later(max(self._backoff, 0.1), ref)
+            # Really after 1 second, doubling up to 60: a tenth of the pause after a failed pod.
+            self._later(self._backoff / 10 * 2 ** min(tally.refusals, 6), ref)
+            tally.refusals += 1
         else:
+            tally.refusals = 0
             self._store.tell(job, "Normal", "SuccessfulCreate", f"Created pod: {name}")
 
     def _finish(self, job: Object, status: Object, failure: tuple[str, str] | None) -> None:

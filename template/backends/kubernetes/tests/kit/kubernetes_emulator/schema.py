@@ -106,6 +106,8 @@ RESOURCES = {
         Resource("Event", "events", model="CoreV1Event"),
         Resource("Namespace", "namespaces", namespaced=False, has_status=True),
         Resource("Node", "nodes", namespaced=False),
+        Resource("ResourceQuota", "resourcequotas", has_status=True),
+        Resource("PriorityClass", "priorityclasses", "scheduling.k8s.io", namespaced=False),
         Resource("Job", "jobs", "batch", has_status=True),
         Resource("CronJob", "cronjobs", "batch", has_status=True),
         Resource("Role", "roles", RBAC),

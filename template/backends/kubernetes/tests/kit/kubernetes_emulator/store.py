@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
+from .admission import admit
 from .defaults import fill_in, select_pods
 from .formats import Problems
 from .validation import validate
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 PODS, JOBS, EVENTS = RESOURCES["pods"], RESOURCES["jobs"], RESOURCES["events"]
 KEPT_CHANGES = 5000
+# How many events that differ in their message only are written apart, and how the others begin.
+SIMILAR_EVENTS, COMBINED = 10, "(combined from similar events): "
 # What generated names end in: no vowels, and no digits that look like some.
 # https://kubernetes.io/docs/reference/using-api/api-concepts/#generated-values
 RANDOM = "bcdfghjklmnpqrstvwxz2456789"
@@ -157,7 +160,7 @@ class Store:
             select_pods(obj)
         validate(resource, obj)
         if resource is PODS:
-            self._admit(obj)
+            admit(self, obj)
         if self.find(Ref.of(obj)):
             why = f'{resource.qualified(resource.plural)} "{meta["name"]}" already exists'
             raise resource.conflict(meta["name"], why, reason="AlreadyExists")
@@ -178,12 +181,6 @@ class Store:
             name = prefix[:58] + "".join(secrets.choice(RANDOM) for _ in range(5))
             if not self.find(Ref(resource, namespace, name)):
                 return name
-
-    def _admit(self, pod: Object) -> None:
-        meta, account = pod["metadata"], pod["spec"]["serviceAccountName"]
-        if not self.find(Ref(RESOURCES["serviceaccounts"], meta["namespace"], account)):
-            why = f"error looking up service account {meta['namespace']}/{account}: serviceaccount"
-            raise PODS.forbidden(meta["name"], f'{why} "{account}" not found')
 
     def modify(
         self,
@@ -336,8 +333,28 @@ class Store:
         self._commit("MODIFIED", pod, self.get(ref))
 
     def tell(self, about: Object, kind: str, reason: str, message: str) -> None:
-        """Writes an Event about an object, as controllers do."""
-        meta = about["metadata"]
+        """Writes an Event about an object, as controllers do.
+
+        The same again is counted in the first. From the eleventh on, those that differ in their
+        message only are one, with the newest message; the real ones, if they come within ten
+        minutes. There is no limit to how many there may be, as there really is.
+        https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
+        """
+        meta, component = about["metadata"], f"{about['kind'].lower()}-controller"
+        alike = [
+            event
+            for event in self.select(EVENTS, meta["namespace"])
+            if event["involvedObject"]["uid"] == meta["uid"]
+            and (event["type"], event["reason"]) == (kind, reason)
+        ]
+        same = next((event for event in alike if event["message"] == message), None)
+        if same is None and len(alike) >= SIMILAR_EVENTS:
+            message = COMBINED + message
+            same = next((event for event in alike if event["message"].startswith(COMBINED)), None)
+        if same is not None:
+            again = {"count": same["count"] + 1, "lastTimestamp": now(), "message": message}
+            self.modify(Ref.of(same), lambda event: event | again)
+            return
         involved = {key: meta[key] for key in ("namespace", "name", "uid", "resourceVersion")}
         event = {
             "metadata": {"generateName": meta["name"][:50].rstrip("-.") + "."},
@@ -348,7 +365,8 @@ class Store:
             "firstTimestamp": now(),
             "lastTimestamp": now(),
             "count": 1,
-            "source": {"component": "emulator"},
+            "source": {"component": component},
+            "reportingComponent": component,
         }
         self.create(EVENTS, meta["namespace"], decode(EVENTS, event)[0])
 
