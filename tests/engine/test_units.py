@@ -239,6 +239,22 @@ def test_a_log_that_breaks_off_is_opened_again_and_no_line_is_shown_twice(
     assert capsys.readouterr().out == "one\ntwo\n"
 
 
+def test_a_log_that_breaks_off_just_before_the_job_s_end_is_read_once_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Ending(Logging):
+        def logs(self, handle: str, *, follow: bool = False) -> Iterator[str]:
+            follower._ended.set()
+            return super().logs(handle, follow=follow)
+
+    platform = Ending(World(Scenario(upstream={}), 0))
+    follower = LogFollower(platform, "job")
+    follower.start()
+    follower._thread.join(10)
+    assert platform.opened == 2
+    assert capsys.readouterr().out == "one\ntwo\n"
+
+
 def test_the_last_lines_of_a_log_are_added_to_a_cause_without_colours() -> None:
     class Chatty(SimulatedPlatform):
         def logs(self, handle: str, *, follow: bool = False) -> Iterator[str]:

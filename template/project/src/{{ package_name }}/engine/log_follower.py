@@ -57,17 +57,19 @@ class LogFollower:
     def _follow(self) -> None:
         shown = failures = 0
         while True:
-            before = shown
+            is_last, is_whole, before = self._ended.is_set(), False, shown
             try:
                 lines = self._platform.logs(self._handle, follow=True)
                 for number, line in enumerate(lines, start=1):
                     if number > shown:
                         show(line)
                         shown = number
+                is_whole = True
             except self._platform.transient as error:
                 logger.debug("The log of %s breaks off: %s", self._handle, error)
             failures = 0 if shown > before else failures + 1
-            if self._ended.wait(backoff(failures)):
+            # What broke off just before the job's end is read once more.
+            if is_last or (self._ended.wait(backoff(failures)) and is_whole):
                 return
 
 
