@@ -26,7 +26,9 @@ folder=$1 job=$2 exit_code=$3 report=$4 waits=$5 ends_at_sigterm=$6
 say() { echo "$job $1" >> "$folder/said"; }
 file=$folder/$(echo "$job" | tr / .)
 trap 'say "hears SIGTERM"; [ -z "$ends_at_sigterm" ] || exit 143' TERM
-echo $$ > "$file.pid"
+pid=$$
+[ ! -r /proc/self/stat ] || read -r pid rest < /proc/self/stat  # as the machine has it
+echo "$pid" > "$file.pid"
 [ ! -e "$folder/stop" ] || exit 1
 : > "$file.begun"
 say begins
