@@ -854,7 +854,7 @@ def test_a_job_whose_pod_is_not_admitted_says_so_in_events_alone(
 
 def test_a_pod_is_admitted_when_a_quota_is_free_again(faulty: Place) -> None:
     faulty.cluster.authorize(QUOTA)
-    memory = {"container": at("resources.limits.memory", "1Gi")}
+    memory: dict[str, Any] = {"container": at("resources.limits.memory", "1Gi")}
     one, two = faulty.create_job(**memory), faulty.create_job(**memory)
     first, second = (one, two) if faulty.pods(one) else (two, one)
     pod = faulty.wait_for_pod(first)

@@ -18,10 +18,10 @@ environment differs in a variable that Python or a preloaded module has read alr
 A container's process is the first of a PID namespace, as in a real one, where the system allows it:
 on Linux, with CAP_SYS_ADMIN (as root, but not in most CI containers). Its ID is 1 then, it gets no
 signal without a handler but a SIGKILL from outside, and all of its namespace ends with it. `/proc`
-stays the machine's, which has other numbers. Elsewhere this is imitated, for Python only
-(`imitate_first_process`): to its own ID, a process sends no signal that it does not handle, and on
-Linux it inherits orphans. What stays different there: its ID; `os.killpg`, `os.abort` and code in C
-that sends signals; a descendant in a session of its own, which lives on.
+stays the machine's, which has other numbers. Without it, this is imitated on Linux, for Python only
+(`imitate_first_process`): a process inherits orphans, and sends its own ID no signal that it does
+not handle. What stays different: its ID; `os.killpg`, `os.abort` and code in C that sends signals;
+a descendant in a session of its own, which lives on. On other systems it is an ordinary process.
 
 What else a process lacks is imitated inside Python only (`patch_filesystem`): the host's name, and
 folders that are somewhere else (`/app`, the service account's). A subprocess of a container knows
@@ -434,8 +434,7 @@ def check_call(function: str, *arguments: int) -> None:
 
 def imitate_first_process() -> None:
     """Lets a process that is not the first of a namespace behave as if it were."""
-    if sys.platform.startswith("linux"):
-        check_call("prctl", PR_SET_CHILD_SUBREAPER, 1)
+    check_call("prctl", PR_SET_CHILD_SUBREAPER, 1)
     kill, raise_signal = os.kill, signal.raise_signal
 
     def send(number: int, deliver: Callable[[], None]) -> None:
@@ -565,7 +564,7 @@ def exec_program(command: list[str], environment: Mapping[str, str]) -> NoReturn
 
 def run_program(program: Program, request: Request) -> NoReturn:
     """Runs a Python program in this process, which is a container from here on."""
-    if os.getpid() != 1:
+    if sys.platform.startswith("linux") and os.getpid() != 1:
         imitate_first_process()
     sys.path.insert(0, program.folder)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]

@@ -72,7 +72,8 @@ def lacks_pod(job: Object, pod: Object | None, now: float) -> bool:
 
 def why_refused(job: Object, pod: Object | None, event: Object | None) -> tuple[str, str]:
     """Tells by an event why a Job gets no further pod: one word if it never will; a sentence."""
-    if not event or event["lastTimestamp"] < (pod or job)["metadata"]["creationTimestamp"]:
+    made = (pod or job)["metadata"]["creationTimestamp"]
+    if not event or (event["lastTimestamp"] or made) < made:
         return "", ""
     word = REFUSED if NEVER.search(event["message"]) else ""
     # What comes first names the pod, and so is another text at each try.

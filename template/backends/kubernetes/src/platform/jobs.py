@@ -18,7 +18,7 @@ from .client import TRANSIENT, Cluster, NoAnswerError, RefusedError
 from .job_status import KEY, REFUSED, lacks_pod, status_of, true_conditions
 from .manifests import POD_VARIABLE
 from .schedules import cron_expression, cron_job_manifest
-from .watching import ENDED, RunWatch, age, job_of
+from .watching import RunWatch, age, job_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -35,6 +35,9 @@ logger = get_logger(__name__)
 # its pods have no label like the one by which the pods of a Job are found.
 OLDEST_VERSION = [1, 27]
 JOB_NAME = "batch.kubernetes.io/job-name"
+
+# The phases of a pod that has ended.
+ENDED = ("Succeeded", "Failed")
 
 # How late a watch may be, in seconds, before Kubernetes is asked for what it does not know.
 LATE_SECONDS = 10.0
@@ -210,18 +213,18 @@ class KubernetesPlatform:
             if not all("Complete" in true_conditions(job) for job in found.values()):
                 pods |= {job_of(pod): pod for pod in self._list("Pod", labelSelector=selector)}
         now = self._cluster.now()
-        is_refused = any(lacks_pod(job, pods.get(name), now) for name, job in jobs.items())
-        events = self._refusals() if is_refused else {}
+        lacking = {name for name, job in jobs.items() if lacks_pod(job, pods.get(name), now)}
+        events = self._refusals(lacking) if lacking else {}
         return {n: status_of(job, pods.get(n), now, events.get(n)) for n, job in jobs.items()}
 
-    def _refusals(self) -> dict[JobHandle, Object]:
-        """Returns the newest event about each Job of which Kubernetes has refused a pod."""
+    def _refusals(self, handles: Collection[JobHandle]) -> dict[JobHandle, Object]:
+        """Returns the newest event about each of these Jobs that tells why it gets no pod."""
         try:
             events = self._list("Event", fieldSelector=f"involvedObject.kind=Job,reason={REFUSED}")
         except RefusedError as error:  # An rbac.yaml of before.
             logger.warning("Why Kubernetes creates no pod is in its events: %s", error)
             return {}
-        return {event["involvedObject"]["name"]: event for event in events}
+        return {n: each for each in events if (n := each["involvedObject"]["name"]) in handles}
 
     @contextmanager
     def watch(self, run: str, changed: Callable[[JobHandle | None], None]) -> Iterator[None]:

@@ -26,9 +26,6 @@ WATCH_SECONDS, START_SECONDS = 60, 60
 WATCH = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": WATCH_SECONDS}
 WATCH_TIMEOUT = (10, WATCH_SECONDS + 10)
 
-# The phases of a pod that has ended.
-ENDED = ("Succeeded", "Failed")
-
 EVENTS = {"DELETED": EventKind.DELETED, "BOOKMARK": EventKind.BOOKMARK}
 
 
