@@ -70,12 +70,23 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def ignoring(mark: Path) -> str:
+# How a process starts another one: in its own group, or, as `timeout` and shells do, in a new one.
+APART = pytest.mark.parametrize(
+    "apart",
+    [
+        False,
+        pytest.param(True, marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux only")),
+    ],
+)
+
+
+def ignoring(mark: Path, *, apart: bool = False) -> str:
     """Returns a program that ignores SIGTERM, has a child that does too, and notes both."""
     return (
         "import os, pathlib, signal, subprocess, sys, time; "
         "signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
+        "code = 'import time; time.sleep(600)'; "
+        f"child = subprocess.Popen([sys.executable, '-c', code], start_new_session={apart}); "
         f"mark = pathlib.Path({str(mark)!r}); other = mark.with_suffix('.new'); "
         "other.write_text(f'{os.getpid()} {child.pid}'); other.replace(mark); time.sleep(600)"
     )
@@ -165,10 +176,11 @@ def test_a_program_that_does_not_exist_is_a_failure(
     assert "/no/such/program cannot be started: " in capfd.readouterr().out
 
 
+@APART
 def test_a_process_that_will_not_end_is_killed_after_its_grace(
-    start: Callable[..., ProcessJob], tmp_path: Path
+    start: Callable[..., ProcessJob], tmp_path: Path, apart: bool
 ) -> None:
-    job = start(ignoring(tmp_path / "pids"), grace_seconds=0.2)
+    job = start(ignoring(tmp_path / "pids", apart=apart), grace_seconds=0.2)
     pids = noted(tmp_path / "pids")
     assert job.status.phase is Phase.RUNNING
     job.stop()
@@ -178,13 +190,39 @@ def test_a_process_that_will_not_end_is_killed_after_its_grace(
     job.stop()  # Nothing is there any more, and nothing happens.
 
 
+@APART
+def test_a_stop_is_for_all_processes_of_a_job(
+    start: Callable[..., ProcessJob], tmp_path: Path, apart: bool
+) -> None:
+    mark = tmp_path / "signal"
+    child = (
+        "import pathlib, signal, sys, time; "
+        f"signal.signal(signal.SIGTERM, lambda *_: pathlib.Path({str(mark)!r}).touch()); "
+        "print('ready', flush=True); time.sleep(600)"
+    )
+    code = (
+        "import pathlib, signal, subprocess, sys, time; "
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}], "
+        f"stdout=subprocess.PIPE, start_new_session={apart}); "
+        "child.stdout.readline(); signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        f"pathlib.Path({str(tmp_path / 'ready')!r}).touch()\n"
+        f"while not pathlib.Path({str(mark)!r}).exists(): time.sleep(0.01)"
+    )
+    job = start(code, grace_seconds=30)
+    wait_for((tmp_path / "ready").exists)
+    job.stop()
+    assert finish(job).phase is Phase.SUCCEEDED
+
+
+@APART
 def test_what_a_process_leaves_behind_ends_with_it(
-    start: Callable[..., ProcessJob], tmp_path: Path
+    start: Callable[..., ProcessJob], tmp_path: Path, apart: bool
 ) -> None:
     note = tmp_path / "pid"
     code = (
         "import pathlib, subprocess, sys; "
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
+        "code = 'import time; time.sleep(600)'; "
+        f"child = subprocess.Popen([sys.executable, '-c', code], start_new_session={apart}); "
         f"pathlib.Path({str(note)!r}).write_text(str(child.pid))"
     )
     assert finish(start(code)).phase is Phase.SUCCEEDED
@@ -246,8 +284,11 @@ ProcessJob(program, Reservations(Path(folder, "db"), Capacity(1, 1, ())), fork=f
 """
 
 
-def test_a_killed_client_takes_its_processes_with_it(fork: bool, tmp_path: Path) -> None:
-    code = ignoring(tmp_path / "pids")
+@APART
+def test_a_killed_client_takes_its_processes_with_it(
+    fork: bool, tmp_path: Path, apart: bool
+) -> None:
+    code = ignoring(tmp_path / "pids", apart=apart)
     client = subprocess.Popen([sys.executable, "-c", CLIENT, str(fork), code, str(tmp_path)])
     pids = noted(tmp_path / "pids")
     client.kill()

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.pipelines import endless, look, wait_for
+from kit.pipelines import look, note, wait_for
 from zenml import pipeline, step
 from zenml.client import Client
 from zenml.config import ResourceSettings
@@ -94,11 +100,23 @@ def too_much(path: str) -> None:
 # ---- A client of its own
 
 
+@step
+def stubborn(marks: str) -> None:
+    """Ends only when it is killed, and so does a process of its own, which leaves its group."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    code = "import time; time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    note(Path(marks, "pids"), f"{os.getpid()} {child.pid}")
+    while True:
+        with suppress(BaseException):
+            time.sleep(600)
+
+
 def stopped_as(name: str) -> Pipeline:
     """Makes a pipeline of that name for a client of its own, to tell its runs apart."""
 
-    @pipeline(name=name, enable_cache=False)
+    @pipeline(name=name, enable_cache=False, settings={"orchestrator": {"stop_grace_seconds": 1.0}})
     def stopped_elsewhere(marks: str) -> None:
-        endless(marks)
+        stubborn(marks)
 
     return stopped_elsewhere

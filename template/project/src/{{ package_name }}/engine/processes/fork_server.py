@@ -41,6 +41,7 @@ from .launcher import (
     ACCEPTED,
     FORK_SERVER_VARIABLE,
     Request,
+    children_of,
     receive_request,
     send_request,
     signal_group,
@@ -65,8 +66,10 @@ READ_WHEN_USED = (
 # How long a client may take to send its request, in seconds.
 REQUEST_SECONDS = 10.0
 
-# prctl(2): the signal that a process gets when its parent ends.
+# prctl(2): the signal that a process gets when its parent ends, and that a process becomes the
+# parent of those of its descendants whose own has ended.
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass
@@ -222,6 +225,9 @@ class Supervisor:
     def __init__(self) -> None:
         """Takes over SIGCHLD and SIGINT of this process."""
         self.children: dict[int, Child] = {}
+        # The children that are no jobs.
+        self.others = {*children_of(os.getpid())}
+        adopt_orphans()
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -264,6 +270,14 @@ class Supervisor:
                 yield key.fileobj
         for child in list(self.children.values()):
             self._look_after(child)
+        self._end_orphans()
+
+    def _end_orphans(self) -> None:
+        """Kills what jobs have left that have ended: as long as a job lives, it adopts them."""
+        for pid in {*children_of(os.getpid())} - self.others - self.children.keys():
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)
 
     def forget(self, source: socket.socket | IO[str]) -> None:
         """Stops listening to a source."""
@@ -356,9 +370,11 @@ class Server:
                 break
             except OSError:  # Somebody has killed the worker.
                 os.waitpid(pid, 0)
+                self._supervisor.others.discard(pid)
                 if job := self._fork_worker():
                     return job
         os.close(output)
+        self._supervisor.others.discard(pid)
         self._supervisor.add(pid, connection, request["grace_seconds"])
         return self._fork_worker()
 
@@ -373,6 +389,7 @@ class Server:
         if pid != 0:
             theirs.close()
             self._worker = pid, ours
+            self._supervisor.others.add(pid)
             return None
         ours.close()
         self._listener.close()
@@ -421,11 +438,18 @@ def fork_group(supervisor: Supervisor) -> int:
     if pid == 0:
         os.setsid()
         supervisor.close()
+        adopt_orphans()
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
     return pid
+
+
+def adopt_orphans() -> None:
+    """Lets this process be the parent of its descendants whose own has ended, where Linux can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def reap_group(pid: int) -> int | None:

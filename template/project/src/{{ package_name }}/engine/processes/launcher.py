@@ -389,7 +389,32 @@ def unbuffered(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def signal_group(pid: int, number: int) -> None:
-    """Sends a signal to a process and to all it has started, if they are still there."""
+    """Sends a signal to a process and to all it has started, if they are still there.
+
+    Not all are in its group: shells and `timeout` give what they start a new one.
+    """
+    others = descendants(pid)
     # macOS says that it is not permitted if only a process that has ended is left.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+    for other in others:
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(other) != pid:
+                os.kill(other, number)
+
+
+def descendants(pid: int) -> list[int]:
+    """Lists what a process has started, and what that has; nothing where there is no /proc."""
+    found = []
+    for child in children_of(pid):
+        found += [child, *descendants(child)]
+    return found
+
+
+def children_of(pid: int) -> list[int]:
+    """Lists the children of a process, also those that have ended and are not collected."""
+    found = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # It has just ended.
+            found += [int(child) for child in thread.read_text().split()]
+    return found
