@@ -19,7 +19,7 @@ import pytest
 from engine.processes import launcher, process_job
 from engine.processes.launcher import FORK_SERVER_VARIABLE, ForkServer, LaunchError
 from engine.processes.process_job import ProcessJob, Program
-from engine.processes.reservations import Capacity, Reservations, Resources
+from engine.processes.reservations import Capacity, ReservationError, Reservations, Resources
 from engine.protocols import JobStatus, Phase
 
 if TYPE_CHECKING:
@@ -255,6 +255,19 @@ def test_a_job_that_waits_for_resources_can_be_stopped(
     finish(holder)
     # What was given back is there again.
     assert finish(start("pass", resources=everything)).phase is Phase.SUCCEEDED
+
+
+def test_what_cannot_be_reserved_or_given_back_is_told_and_keeps_nobody_waiting(
+    start: Callable[..., ProcessJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ReservationError("the file cannot be used")
+
+    monkeypatch.setattr(Reservations, "release", fail)
+    assert finish(start("pass", resources=Resources(cpus=1))).phase is Phase.SUCCEEDED
+    monkeypatch.setattr(Reservations, "reserve", fail)
+    status = finish(start("pass", resources=Resources(cpus=1)))
+    assert status == JobStatus(Phase.FAILED, "the file cannot be used")
 
 
 @pytest.mark.parametrize(("gpus", "seen"), [(None, "mine"), (0, ""), (2, "7,9")])

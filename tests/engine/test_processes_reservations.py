@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from engine.processes.reservations import Capacity, Reservation, Reservations, Resources
+import pytest
+from engine.processes.reservations import (
+    Capacity,
+    Reservation,
+    ReservationError,
+    Reservations,
+    Resources,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +101,29 @@ def test_nobody_overtakes(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(5)
     assert order == ["given up has nothing", "big", "small"]
+
+
+def test_a_database_that_cannot_be_used_is_named_with_the_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "reservations.db"
+    file.write_text("This is no database. " * 100)
+    in_vain = Reservations(file / "below" / "reservations.db", Capacity(1, 1, ()))
+    for reservations in (in_vain, Reservations(file, Capacity(1, 1, ()))):
+        with pytest.raises(ReservationError, match=r"reservations.db, where .* user write it"):
+            reservations.try_reserve(Resources(cpus=1))
+
+
+def test_a_database_of_another_user_is_named_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reservations = Reservations(tmp_path / "reservations.db", Capacity(1, 1, ()))
+    held = reservations.try_reserve(Resources(cpus=1))
+    assert held is not None
+    connect = sqlite3.connect
+
+    def connect_to_read(path: Path, **more: Any) -> sqlite3.Connection:
+        return connect(f"file:{path}?mode=ro", uri=True, **more)
+
+    # As root, who may run this, any file can be written.
+    monkeypatch.setattr(sqlite3, "connect", connect_to_read)
+    with pytest.raises(ReservationError, match=r"reservations.db, .*readonly database.* delete it"):
+        reservations.release(held)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import signal
 import threading
@@ -13,13 +14,15 @@ from typing import TYPE_CHECKING
 from ..exit_codes import describe_exit
 from ..protocols import JobStatus, Phase
 from .launcher import KILL, LaunchError, Request, start
-from .reservations import Resources
+from .reservations import ReservationError, Resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import IO
 
     from .reservations import Reservation, Reservations
+
+logger = logging.getLogger(__name__)
 
 # Where Linux counts what it did about memory: in the process's own cgroup, and for the machine.
 CGROUP = Path("/proc/self/cgroup")
@@ -123,13 +126,15 @@ class ProcessJob:
             if program.resources != Resources():
                 reservation = self._reserve(program, reservations)
             end = self._execute(program, reservation, fork)
-        except LaunchError as error:
+        except (LaunchError, ReservationError) as error:
             end = JobStatus(Phase.FAILED, str(error))
         except Exception as error:  # What ends this thread must reach those who wait.
             end = JobStatus(Phase.FAILED, f"{type(error).__name__}: {error}")
-        finally:
-            if reservation is not None:
+        if reservation is not None:
+            try:
                 reservations.release(reservation)
+            except ReservationError as error:  # It is free again once this process has ended.
+                logger.warning("What `%s` used stays reserved: %s", program.name, error)
         self._update(end)
         # Many ended jobs may be remembered, and what these two refer to is large.
         self._changed, self._send_signal = ignore, None

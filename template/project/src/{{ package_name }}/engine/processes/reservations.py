@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import uuid
 from collections import deque
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
@@ -24,7 +24,7 @@ import psutil
 from ..process_identity import is_alive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SCHEMA = """
@@ -43,6 +43,10 @@ EPSILON = 1e-9
 
 # How often a process looks whether another one has given something back, in seconds.
 POLL_SECONDS = 0.2
+
+
+class ReservationError(RuntimeError):
+    """The database cannot be read or written. Its text names the file and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +156,12 @@ class Reservations:
 
         Returns:
             The reservation, or None if there is not enough at the moment.
+
+        Raises:
+            ReservationError: If the database cannot be read or written.
         """
         owner = identify(os.getpid())
-        with closing(self._connect()) as connection, connection:
+        with self._connected() as connection:
             # Take the write lock first: nobody may reserve between our look and our entry.
             connection.execute("BEGIN IMMEDIATE")
             remove_those_of_dead_processes(connection)
@@ -174,8 +181,12 @@ class Reservations:
             return reservation
 
     def release(self, reservation: Reservation) -> None:
-        """Gives a reservation back."""
-        with closing(self._connect()) as connection, connection:
+        """Gives a reservation back.
+
+        Raises:
+            ReservationError: If the database cannot be read or written.
+        """
+        with self._connected() as connection:
             connection.execute("DELETE FROM reservation WHERE id = ?", (reservation.id,))
         self._wake_first()
 
@@ -184,12 +195,21 @@ class Reservations:
             if self._queue:
                 self._queue[0].set()
 
-    def _connect(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # autocommit (isolation_level=None): transactions begin where we say so.
-        connection = sqlite3.connect(self._path, timeout=60, isolation_level=None)
-        connection.execute(SCHEMA)
-        return connection
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # autocommit (isolation_level=None): transactions begin where we say so.
+            opened = sqlite3.connect(self._path, timeout=60, isolation_level=None)
+            with closing(opened) as connection, connection:
+                connection.execute(SCHEMA)
+                yield connection
+        except (OSError, sqlite3.Error) as error:
+            raise ReservationError(
+                f"{self._path}, where it is noted which steps use what of this machine, cannot be "
+                f"used: {error}. Let this user write it and its folder, or delete it while no "
+                "pipeline runs."
+            ) from error
 
 
 def remove_those_of_dead_processes(connection: sqlite3.Connection) -> None:
