@@ -17,6 +17,7 @@ from zenml.client import Client
 from zenml.config import ResourceSettings
 from zenml.config.retry_config import StepRetryConfig
 from zenml.enums import ExecutionMode, StepRuntime
+from zenml.steps.heartbeat import StepHeartbeatWorker
 
 from . import recording
 from .timeouts import wait_until
@@ -283,6 +284,7 @@ def short(marks: str) -> None:
     """Takes long enough to be stopped while it works."""
     note(Path(marks, "pids"), str(machine_pid()))
     wait_for(Path(marks, "go"))
+    beat()
     Path(marks, "finished").touch()
 
 
@@ -335,6 +337,18 @@ def pausing_inline() -> None:
     first()
     zenml.wait(timeout=0, poll_interval=1, name="somebody")
     first(id="after_pause")
+
+
+def beat() -> None:
+    """Does what ZenML's heartbeat does every 15 seconds, in a step that does not take so long.
+
+    Raises:
+        KeyboardInterrupt: If ZenML would end the step. It raises the same.
+    """
+    worker = StepHeartbeatWorker(zenml.get_step_context().step_run.id)
+    worker._heartbeat()  # noqa: SLF001 - it would wait for 15 seconds
+    if worker.is_terminated:
+        raise KeyboardInterrupt
 
 
 def note(path: Path, text: str) -> None:

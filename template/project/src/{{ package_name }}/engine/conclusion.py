@@ -24,6 +24,32 @@ logger = get_logger(__name__)
 WAS_STOPPED = "The run was stopped."
 
 
+def settle_run(run_id: UUID, end: JobStatus) -> PipelineRunResponse:
+    """Tells ZenML how a run has ended, if the run's own job could not.
+
+    Args:
+        run_id: The run in ZenML.
+        end: How the job of its controller or function has ended.
+
+    Returns:
+        The run, as it was before.
+    """
+    run = get_run(run_id)
+    if run.status in STOPPED or (end.phase is Phase.STOPPED and not run.status.is_finished):
+        end_run(run_id, WAS_STOPPED, failed=False)
+    elif not run.status.is_successful and run.status is not ExecutionStatus.PAUSED:
+        # Also one that has failed: steps may be open that only its own job could have ended.
+        end_run(run_id, describe_own_job(end), failed=True)
+    return run
+
+
+def describe_own_job(end: JobStatus) -> str:
+    """Says how the job of a run's controller or function has ended that was to end the run."""
+    succeeded = end.phase is Phase.SUCCEEDED
+    why = "it ended without a report" if succeeded else describe_end(end)
+    return f"its own job failed: {why}"
+
+
 def raise_for_run(
     run_id: UUID, end: JobStatus, jobs_of_steps: Callable[[], Mapping[str, JobStatus]]
 ) -> None:
@@ -38,26 +64,20 @@ def raise_for_run(
         RuntimeError: If the run failed; the message names the steps and the causes.
         RunStoppedException: If it was stopped.
     """
-    run = get_run(run_id)
-    stopped_there = end.phase is Phase.STOPPED and not run.status.is_finished
-    if run.status in STOPPED or stopped_there:
-        end_run(run_id, WAS_STOPPED, failed=False)
-        raise RunStoppedException(WAS_STOPPED)
-    if run.status is ExecutionStatus.PAUSED:
+    before = settle_run(run_id, end)
+    if before.status is ExecutionStatus.PAUSED:
         logger.info("The run is paused. `zenml pipeline runs resume` lets it go on.")
         return
-    if run.status.is_successful:
+    if before.status.is_successful:
         if end.phase is Phase.FAILED:
             logger.warning("The run succeeded, and its job failed: %s", describe_end(end))
         return
-    reported = run.status.is_finished
-    why = describe_end(end) if end.phase is not Phase.SUCCEEDED else "it ended without a report"
-    # Also of a run that has failed: steps may be open that only its own job could have ended.
-    end_run(run_id, f"The run's own job failed: {why}", failed=True)
     run = get_run(run_id)
+    if run.status in STOPPED:
+        raise RunStoppedException(WAS_STOPPED)
     causes = describe_failed_steps(run, jobs_of_steps())
-    if not reported:
-        causes = [f"its own job failed: {why}", *causes]
+    if not before.status.is_finished:
+        causes = [describe_own_job(end), *causes]
     raise RuntimeError(
         f"The run failed: {'; '.join(causes) or run.get_body().status_reason or NO_REASON}"
     )

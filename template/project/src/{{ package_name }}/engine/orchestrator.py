@@ -20,6 +20,7 @@ from uuid import UUID
 
 from zenml.constants import METADATA_ORCHESTRATOR_RUN_ID, ORCHESTRATOR_DOCKER_IMAGE_KEY
 from zenml.enums import ExecutionMode, ExecutionStatus, StackComponentType
+from zenml.execution.pipeline.dynamic.run_context import DynamicPipelineRunContext
 from zenml.logger import get_logger
 from zenml.orchestrators import ContainerizedOrchestrator, PipelineSubmissionError, SubmissionResult
 from zenml.orchestrators.utils import get_config_environment_vars
@@ -29,7 +30,7 @@ from zenml.utils.env_utils import get_runtime_environment
 from . import run_store
 from .client_controller import ClientController
 from .clock import Clock, Result
-from .conclusion import WAS_STOPPED, raise_for_run
+from .conclusion import WAS_STOPPED, raise_for_run, settle_run
 from .controller import Controller, Plan, last_jobs
 from .entrypoints import IN_CONTAINER, SHARED_CODE
 from .exit_codes import RUN_FAILED
@@ -256,66 +257,80 @@ class JobOrchestrator(IsolatedSteps):
         """Returns what a person needs to find the run: its run ID."""
         return {METADATA_ORCHESTRATOR_RUN_ID: self.get_orchestrator_run_id()}
 
+    @classmethod
+    def run_init_hook(cls, snapshot: PipelineSnapshotResponse) -> None:
+        """Lets no step of a child pipeline begin that starts while its parent is being stopped.
+
+        ZenML calls this in the process of a dynamic pipeline, before the function of a child.
+        """
+        if context := DynamicPipelineRunContext.get():
+            run_store.inherit_stop(context.run)
+        super().run_init_hook(snapshot)
+
     def fetch_status(
         self, run: PipelineRunResponse, include_steps: bool = False
     ) -> tuple[ExecutionStatus | None, dict[str, ExecutionStatus] | None]:
-        """Tells how a run is.
+        """Tells how a run is. One whose own job has ended without a report is settled.
 
         Args:
             run: The run.
             include_steps: Whether to tell it of the steps as well.
 
         Returns:
-            The status of the run and those of its steps. What ZenML knows to have ended has ended;
-            of what is still open there, the jobs decide. Nothing, if the run's own job is not
-            known, or if it is not for this machine to say.
+            The status of the run and those of its steps, as ZenML has them. Nothing, if the run has
+            just been settled, if its own job is not known, or if it is not for this machine to say.
         """
-        status = run.status
-        if not status.is_finished and status is not ExecutionStatus.PAUSED:
+        if not run.status.is_finished and run.status not in run_store.WITHOUT_JOB:
             own = self._own_job_status(run)
             if own is None:
                 return None, None
             if own.phase.is_terminal:
-                run = run_store.get_run(run.id)  # It may have reported its end just before.
-                status = run.status
-                if not status.is_finished and status is not ExecutionStatus.PAUSED:
-                    stopped = status is ExecutionStatus.STOPPING or own.phase is Phase.STOPPED
-                    status = ExecutionStatus.STOPPED if stopped else ExecutionStatus.FAILED
-        if not include_steps:
-            return status, None
-        steps = {name: step.status for name, step in run.steps.items()}
-        still_open = {name for name, known in steps.items() if not known.is_finished}
-        if still_open and not status.is_finished and self.controller == "job":
-            for name, job in self._jobs_of_steps(run).items():
-                if name in still_open and job.phase is Phase.FAILED:
-                    steps[name] = ExecutionStatus.FAILED
-        if status.is_finished:
-            lost = ExecutionStatus.FAILED if status.is_failed else ExecutionStatus.STOPPED
-            steps |= dict.fromkeys(still_open, lost)
-        return status, steps
+                self._stop_leftovers(run, own)
+                self._ask(lambda: settle_run(run.id, own))
+                return None, None
+        steps = {name: step.status for name, step in run.steps.items()} if include_steps else None
+        return run.status, steps
 
-    def _stop_run(self, run: PipelineRunResponse, graceful: bool = False) -> None:
+    def stop_run(self, run: PipelineRunResponse, graceful: bool = False) -> None:
         """Stops a run, from any process that has this package.
 
-        No further step starts once ZenML has the run as `stopping`.
-
         Args:
-            run: The run, which has the status `stopping`.
-            graceful: Whether jobs in progress may finish.
+            run: The run. No further step of it, or of its child pipelines, starts.
+            graceful: Whether steps in progress may finish, however long they take. ZenML's
+                heartbeat would end them after 15 seconds, so it is switched off for the run.
 
         Raises:
-            RuntimeError: If the run's own job is not known, so that nothing can be stopped.
+            RuntimeError: If the job of the run is not known, or is that of a run whose child this
+                one is, and is not to be stopped. Nothing has changed then.
         """
-        if self.controller == "client":
-            if not graceful:
-                run_store.publish_metadata(run.id, self.id, {run_store.FORCE_STOP: True})
-            own = self._own_job_status(run)
-            if own is not None and own.phase.is_terminal:
-                run_store.end_run(run.id, "Stopped after its controller was gone.", failed=False)
-            return
         own = self._own_job_status(run)
-        if own is not None and graceful and not own.phase.is_terminal:
-            return
+        if run.root_run_id and not graceful and not (own and own.phase.is_terminal):
+            raise RuntimeError(
+                f"The run `{run.name}` is a child of the run {run.root_run_id} and works in its "
+                "process, so it cannot be stopped by force on its own. Stop it gracefully, or stop "
+                "that run."
+            )
+        if own is None and self.controller == "job" and run.status is not ExecutionStatus.PAUSED:
+            raise RuntimeError(
+                f"The run `{run.name}` cannot be stopped, since its own job is not known: the "
+                f"run's metadata do not name it (`{self.controller_metadata}`), and the platform "
+                "finds none. If the run was submitted just now, try again in a moment."
+            )
+        if graceful:
+            run_store.disable_heartbeats(run.id)
+        super().stop_run(run, graceful=graceful)
+
+    def _stop_run(self, run: PipelineRunResponse, graceful: bool = False) -> None:
+        """Stops a run that ZenML has as `stopping`. See `stop_run`."""
+        run_store.publish_children_stopping(run.id)
+        own = self._own_job_status(run)
+        is_over = run.status is ExecutionStatus.PAUSED or (
+            own is not None and own.phase.is_terminal
+        )
+        if self.controller == "client" and not graceful:
+            run_store.publish_metadata(run.id, self.id, {run_store.FORCE_STOP: True})
+        if not is_over and (self.controller == "client" or graceful):
+            return  # The controller, or the function, ends the run.
         self._stop_jobs(run)
         run_store.end_run(run.id, WAS_STOPPED, failed=False)
 
@@ -524,8 +539,7 @@ class JobOrchestrator(IsolatedSteps):
 
         end = wait_until_terminal(self.platform, str(run.id), handle, Clock(), observe)
         log.finish()
-        if end.phase is not Phase.SUCCEEDED and end.exit_code != RUN_FAILED:
-            self._stop_jobs(run)  # Nobody else would end what it has left.
+        self._stop_leftovers(run, end)
         ask(
             self.platform,
             lambda: raise_for_run(run.id, end, lambda: self._jobs_of_steps(run)),
@@ -598,19 +612,38 @@ class JobOrchestrator(IsolatedSteps):
     # ---- Runs in progress
 
     def _own_job_status(self, run: PipelineRunResponse) -> JobStatus | None:
-        """Tells how the job of a run's controller or function is; None if it cannot be known."""
+        """Tells how the job of a run's controller or function is; None if it cannot be known.
+
+        A child pipeline runs in the job of the run at the root.
+        """
+        root = run_store.get_run(run.root_run_id) if run.root_run_id else run
+        if root.status in run_store.WITHOUT_JOB:
+            return None
         if self.controller == "client":
-            alive = process_is_alive(run.run_metadata)
+            alive = process_is_alive(root.run_metadata)
             if alive is None:
                 return None
             return JobStatus(Phase.RUNNING) if alive else JobStatus(Phase.FAILED, LOST)
-        handle = run.run_metadata.get(self.controller_metadata)
+        handle = self._own_job(root)
         if handle is None:
             return None
-        found = self._ask(lambda: self.platform.describe([str(handle)])).get(str(handle))
-        if found is None and run.status is ExecutionStatus.PROVISIONING:
-            return None  # The platform may not know it yet.
-        return found or JobStatus(Phase.FAILED, LOST)
+        found = self._ask(lambda: self.platform.describe([handle])).get(handle)
+        # The platform may not know yet what it has accepted.
+        is_new = self.platform.unknown_seconds > 0 and root.status is ExecutionStatus.PROVISIONING
+        return found or (JobStatus(Phase.PENDING) if is_new else JobStatus(Phase.FAILED, LOST))
+
+    def _own_job(self, run: PipelineRunResponse) -> JobHandle | None:
+        """Returns the last job of a run's controller or function; None if it is not known."""
+        noted = run.run_metadata.get(self.controller_metadata)
+        if noted is not None:
+            return str(noted)
+        jobs = last_jobs(self._ask(lambda: self.platform.find(str(run.id))))
+        return jobs[CONTROLLER_STEP][1] if CONTROLLER_STEP in jobs else None
+
+    def _stop_leftovers(self, run: PipelineRunResponse, end: JobStatus) -> None:
+        """Stops what a run's own job has left behind, if it did not end the run itself."""
+        if end.phase is not Phase.SUCCEEDED and end.exit_code != RUN_FAILED:
+            self._stop_jobs(run)
 
     def _jobs_of_steps(self, run: PipelineRunResponse) -> dict[str, JobStatus]:
         """Tells how the last job of each step is, as far as the platform knows it."""
@@ -622,13 +655,16 @@ class JobOrchestrator(IsolatedSteps):
         return {names.get(step, step): found[h] for step, h in handles.items() if h in found}
 
     def _stop_jobs(self, run: PipelineRunResponse) -> None:
-        """Stops the run's own job and all others of the run that have not ended."""
+        """Stops the run's own job, and all others of it and of its children that have not ended."""
         platform = self.platform
-        handles = list(self._ask(lambda: platform.find(str(run.id))).values())
-        own = run.run_metadata.get(self.controller_metadata)
-        if own is not None:
-            # First, so that it submits nothing more.
-            handles = [str(own), *(handle for handle in handles if handle != own)]
+        # Its own first, so that it submits nothing more.
+        own = None if run.root_run_id else run.run_metadata.get(self.controller_metadata)
+        handles = dict.fromkeys([] if own is None else [str(own)])
+        for each in (
+            run.id,
+            *(child.id for child in self._ask(lambda: run_store.list_children(run.id))),
+        ):
+            handles |= dict.fromkeys(self._ask(partial(platform.find, str(each))).values())
         known = self._ask(lambda: platform.describe(handles)) if handles else {}
         for handle in handles:
             if handle in known and known[handle].phase.is_terminal:

@@ -51,8 +51,13 @@ TERMINAL = {status for status in ExecutionStatus if status.is_finished} | {Execu
 
 STOPPED = (ExecutionStatus.STOPPING, ExecutionStatus.STOPPED)
 
+# A run with one of these has no job: its last one has ended, and the next is to come.
+WITHOUT_JOB = (ExecutionStatus.PAUSED, ExecutionStatus.RESUMING)
+
 # The run metadata with which `stop_run` asks a controller in a client for a forced stop.
 FORCE_STOP = "stop_forcefully"
+
+PARENT_STOPPED = "The run is a child of one that is being stopped."
 
 # How long ZenML may be away before a client that needs an answer gives up, in seconds.
 MAX_OUTAGE_SECONDS = 600.0
@@ -327,20 +332,65 @@ def publish_metadata(run_id: UUID, component: UUID, metadata: Mapping[str, Metad
 
 
 @asking_zenml()
-def publish_stopping(run_id: UUID, reason: str) -> None:
-    """Tells ZenML that a run is being stopped, so that its steps take it for a stop."""
-    publish_pipeline_run_status_update(run_id, ExecutionStatus.STOPPING, status_reason=reason)
+def list_children(run_id: UUID) -> list[PipelineRunResponse]:
+    """Lists the runs of a run's child pipelines, and of theirs, that have not ended.
+
+    A child is a run of its own in ZenML, with a status of its own. It works in its parent's
+    process, and has only its isolated steps' jobs to itself.
+    """
+    runs = depaginate(Client().list_pipeline_runs, parent_run_id=run_id, hydrate=False, size=200)
+    still_open = [run for run in runs if not run.status.is_finished]
+    return [each for run in still_open for each in (run, *list_children(run.id))]
 
 
 @asking_zenml()
+def disable_heartbeats(run_id: UUID) -> None:
+    """Lets the steps of a run, and of its children, finish after it is `stopping`.
+
+    A step asks ZenML every 15 seconds how its run is, and ends itself if that is being stopped,
+    unless its heartbeat is disabled (`zenml.steps.heartbeat`).
+    """
+    for each in (run_id, *(child.id for child in list_children(run_id))):
+        Client().zen_store.disable_run_heartbeat(each)
+
+
+@asking_zenml()
+def publish_stopping(run_id: UUID, reason: str) -> None:
+    """Tells ZenML that a run is being stopped, so that its steps take it for a stop."""
+    with suppress(IllegalOperationError):  # It has just ended.
+        publish_pipeline_run_status_update(run_id, ExecutionStatus.STOPPING, status_reason=reason)
+
+
+def publish_children_stopping(run_id: UUID) -> None:
+    """Tells ZenML that a run's children are being stopped: it starts no step of those then."""
+    for child in list_children(run_id):
+        publish_stopping(child.id, PARENT_STOPPED)
+
+
+@asking_zenml()
+def inherit_stop(run: PipelineRunResponse) -> None:
+    """Tells ZenML that a run is being stopped that is about to begin, if its parent is."""
+    if run.root_run_id:
+        parent = Client().get_pipeline_run(run.id).parent_run
+        if parent is not None and parent.status in STOPPED:
+            publish_stopping(run.id, PARENT_STOPPED)
+
+
 def end_run(run_id: UUID, reason: str, *, failed: bool) -> None:
-    """Records the end of a run, and of the steps that it leaves open.
+    """Records the end of a run, of the steps that it leaves open, and of its children.
 
     Args:
         run_id: The run in ZenML.
         reason: Why, in words.
         failed: Whether it failed; otherwise it was stopped.
     """
+    for each in (*(child.id for child in list_children(run_id)), run_id):
+        end_single_run(each, reason, failed=failed)
+
+
+@asking_zenml()
+def end_single_run(run_id: UUID, reason: str, *, failed: bool) -> None:
+    """Records the end of one run. The arguments are those of `end_run`."""
     for step in list_step_runs(run_id, hydrate=False):
         if step.status not in TERMINAL:
             end_step_run(step, reason, stopped=not failed)
@@ -354,7 +404,10 @@ def end_run(run_id: UUID, reason: str, *, failed: bool) -> None:
     else:
         # Of a static pipeline, ZenML makes it `stopped` itself, since all steps have ended.
         status = ExecutionStatus.STOPPING
-    publish_pipeline_run_status_update(run_id, status, status_reason=truncate(reason, MAX_REASON))
+    with suppress(IllegalOperationError):  # It has just reported its end itself.
+        publish_pipeline_run_status_update(
+            run_id, status, status_reason=truncate(reason, MAX_REASON)
+        )
 
 
 @asking_zenml()

@@ -1,0 +1,315 @@
+"""What the orchestrator tells ZenML, and asks of it, in every state that a run can be in."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+from uuid import uuid4
+
+import psutil
+import pytest
+import zenml_runs
+from engine.job_specs import CONTROLLER_STEP
+from engine.protocols import JobKey
+from engine.run_store import end_run
+from engine.sightings import LOST
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from zenml.client import Client
+from zenml.config.global_config import GlobalConfiguration
+from zenml.enums import ExecutionStatus, MetadataResourceTypes
+from zenml.exceptions import IllegalOperationError
+from zenml.execution.pipeline.dynamic.run_context import DynamicPipelineRunContext
+from zenml.models import RunMetadataResource
+from zenml.steps.heartbeat import StepHeartbeatWorker
+from zenml.utils.run_utils import refresh_run_status, stop_run
+from zenml.zen_stores.sql_zen_store import SqlZenStore
+from zenml_runs import ENDED, RUNNING, InClient, InJob, new_run, new_step, now, set_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zenml.models import PipelineRunResponse
+
+S = ExecutionStatus
+
+
+def forget_durability(connection: Any, _: Any) -> None:
+    """Lets SQLite not wait for the disk."""
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def database() -> Iterator[None]:
+    """A ZenML of these tests' own."""
+    GlobalConfiguration._reset_instance()
+    Client._reset_instance()
+    # What becomes of it after a power cut is of no interest.
+    event.listen(Engine, "connect", forget_durability)
+    yield
+    event.remove(Engine, "connect", forget_durability)
+    GlobalConfiguration._reset_instance()
+    Client._reset_instance()
+
+
+# For what does not depend on where the controller is.
+IN_JOB = pytest.mark.parametrize("orchestrator", [InJob], indirect=True)
+
+
+@pytest.fixture(params=[InJob, InClient])
+def orchestrator(request: pytest.FixtureRequest) -> InJob:
+    """An orchestrator of each kind."""
+    return zenml_runs.orchestrator(request.param)
+
+
+@contextmanager
+def found(orchestrator: InJob) -> Iterator[None]:
+    """Lets ZenML find this orchestrator as that of a run."""
+    with mock.patch("zenml.utils.run_utils.StackComponent.from_model", return_value=orchestrator):
+        yield
+
+
+def refresh(orchestrator: InJob, run: PipelineRunResponse, *, steps: bool) -> PipelineRunResponse:
+    """Does what `zenml pipeline runs refresh` does, and reads the run again."""
+    with found(orchestrator):
+        refresh_run_status(now(run), include_step_updates=steps)
+    return now(run)
+
+
+def stop(
+    orchestrator: InJob, run: PipelineRunResponse, *, graceful: bool = False
+) -> PipelineRunResponse:
+    """Does what `zenml pipeline runs stop` does, and reads the run again."""
+    with found(orchestrator):
+        stop_run(now(run), graceful=graceful)
+    return now(run)
+
+
+def statuses(run: PipelineRunResponse) -> set[ExecutionStatus]:
+    """Returns the statuses of a run and of its steps."""
+    return {run.status, *(step.status for step in run.steps.values())}
+
+
+def own_job(orchestrator: InJob, *, alive: bool) -> dict[str, Any]:
+    """Makes the run's own job, or its client, and returns the metadata that name it."""
+    if isinstance(orchestrator, InClient):
+        started = psutil.Process().create_time() - (0.0 if alive else 1000.0)
+        return {
+            "host": socket.gethostname(),
+            "controller_pid": os.getpid(),
+            "controller_started": started,
+        }
+    key = JobKey(str(uuid4()), CONTROLLER_STEP, 1)
+    return {"controller_job": orchestrator.jobs.add(key, RUNNING if alive else ENDED)}
+
+
+# ---- Looking at a run
+
+KINDS = pytest.mark.parametrize("kind", ["static", "dynamic"])
+
+
+@KINDS
+@pytest.mark.parametrize("status", [S.RUNNING, S.STOPPING])
+def test_a_refresh_changes_nothing_of_a_run_that_is_at_work(
+    orchestrator: InJob, kind: str, status: ExecutionStatus
+) -> None:
+    run = new_run(kind, S.INITIALIZING, metadata=own_job(orchestrator, alive=True))
+    new_step(run)
+    set_status(run, status)
+    for steps in (False, True):
+        assert statuses(refresh(orchestrator, run, steps=steps)) == {status, S.RUNNING}
+    assert orchestrator.jobs.stopped == []
+
+
+@KINDS
+@pytest.mark.parametrize(("before", "end"), [(S.RUNNING, S.FAILED), (S.STOPPING, S.STOPPED)])
+def test_a_refresh_settles_a_run_that_nobody_works_on(
+    orchestrator: InJob, kind: str, before: ExecutionStatus, end: ExecutionStatus
+) -> None:
+    run = new_run(kind, S.INITIALIZING, metadata=own_job(orchestrator, alive=False))
+    new_step(run)
+    left = orchestrator.jobs.add(JobKey(str(run.id), "last", 1), RUNNING)
+    set_status(run, before)
+    for steps in (False, True):  # The second one leaves it at that.
+        assert statuses(refresh(orchestrator, run, steps=steps)) == {end}
+    assert left in orchestrator.jobs.stopped
+    if end is S.FAILED:
+        why = LOST if isinstance(orchestrator, InClient) else ENDED.reason
+        assert why in str(now(run).steps["first"].exception_info)
+
+
+@pytest.mark.parametrize("status", [S.PAUSED, S.RESUMING])
+def test_a_pause_outlives_its_client_and_its_job(
+    orchestrator: InJob, status: ExecutionStatus
+) -> None:
+    run = new_run("dynamic", S.INITIALIZING, metadata=own_job(orchestrator, alive=False))
+    new_step(run, S.COMPLETED)
+    set_status(run, S.PAUSED)
+    set_status(run, status)
+    for steps in (False, True):
+        assert refresh(orchestrator, run, steps=steps).status is status
+
+
+@KINDS
+def test_a_run_whose_job_is_not_known_is_not_settled(orchestrator: InJob, kind: str) -> None:
+    run = new_run(kind, S.INITIALIZING)
+    new_step(run)
+    set_status(run, S.RUNNING)
+    for steps in (False, True):
+        assert statuses(refresh(orchestrator, run, steps=steps)) == {S.RUNNING}
+    if orchestrator.controller == "job":
+        for graceful in (False, True):
+            with pytest.raises(RuntimeError, match=r"its own job is not known.*`controller_job`"):
+                stop(orchestrator, run, graceful=graceful)
+        assert statuses(now(run)) == {S.RUNNING}
+    else:  # Its controller looks for that, wherever it is.
+        assert statuses(stop(orchestrator, run)) == {S.STOPPING, S.RUNNING}
+        assert now(run).run_metadata["stop_forcefully"]
+    assert orchestrator.jobs.stopped == []
+
+
+@IN_JOB
+def test_a_job_that_is_not_in_the_metadata_is_found_by_its_run(orchestrator: InJob) -> None:
+    run = new_run("dynamic")
+    handle = orchestrator.jobs.add(JobKey(str(run.id), CONTROLLER_STEP, 1), RUNNING)
+    assert refresh(orchestrator, run, steps=True).status is S.RUNNING
+    assert stop(orchestrator, run).status is S.STOPPED
+    assert orchestrator.jobs.stopped == [handle]
+
+
+@IN_JOB
+def test_a_job_that_the_platform_may_not_know_yet_is_not_lost(orchestrator: InJob) -> None:
+    run = new_run("static", S.PROVISIONING, metadata={"controller_job": "submitted"})
+    orchestrator.jobs.unknown_seconds = 60.0
+    assert refresh(orchestrator, run, steps=True).status is S.PROVISIONING
+    assert stop(orchestrator, run).status is S.STOPPED
+    assert orchestrator.jobs.stopped == ["submitted"]
+    lost = new_run("static", S.PROVISIONING, metadata={"controller_job": "submitted"})
+    orchestrator.jobs.unknown_seconds = 0.0
+    assert refresh(orchestrator, lost, steps=True).status is S.FAILED
+
+
+# ---- Stopping a run
+
+
+def beat(run: PipelineRunResponse) -> bool:
+    """Does what ZenML's heartbeat does in a step, and tells whether it would end the step."""
+    worker = StepHeartbeatWorker(now(run).steps["first"].id)
+    # The server answers so; a client with a database of its own is not told how its run is.
+    answer = SqlZenStore.validate_and_update_heartbeat
+    with mock.patch.object(SqlZenStore, "update_step_heartbeat", answer):
+        worker._heartbeat()
+    return worker.is_terminated
+
+
+@IN_JOB
+@KINDS
+def test_a_graceful_stop_lets_a_step_finish_however_long_it_takes(
+    orchestrator: InJob, kind: str
+) -> None:
+    run = new_run(kind, S.INITIALIZING, metadata=own_job(orchestrator, alive=True))
+    new_step(run)
+    set_status(run, S.RUNNING)
+    assert statuses(stop(orchestrator, run, graceful=True)) == {S.STOPPING, S.RUNNING}
+    assert not beat(run)
+    assert orchestrator.jobs.stopped == []
+
+
+def test_a_paused_run_is_stopped_though_its_client_lives_on(orchestrator: InJob) -> None:
+    run = new_run("dynamic", S.INITIALIZING, metadata=own_job(orchestrator, alive=True))
+    new_step(run, S.COMPLETED)
+    set_status(run, S.PAUSED)
+    assert statuses(stop(orchestrator, run)) == {S.STOPPED, S.COMPLETED}
+
+
+# ---- Child pipelines
+
+
+@pytest.fixture
+def family(orchestrator: InJob) -> list[PipelineRunResponse]:
+    """A run at work, its child, and the child of that, each with a step in progress."""
+    parent = new_run("dynamic", metadata=own_job(orchestrator, alive=True))
+    child = new_run("dynamic", parent=parent)
+    runs = [parent, child, new_run("dynamic", parent=child)]
+    for run in runs:
+        step = new_step(run)
+        orchestrator.jobs.add(JobKey(str(run.id), str(step.id), 1), RUNNING)
+    return runs
+
+
+def test_a_forced_stop_of_a_run_is_one_of_its_children_too(
+    orchestrator: InJob, family: list[PipelineRunResponse]
+) -> None:
+    parent = stop(orchestrator, family[0])
+    if orchestrator.controller == "job":
+        assert set(orchestrator.jobs.stopped) == set(orchestrator.jobs.jobs)
+    else:  # Its controller does the rest.
+        assert {now(run).status for run in family} == {S.STOPPING}
+        end_run(parent.id, "The run was stopped.", failed=False)
+    for run in family:
+        assert statuses(now(run)) == {S.STOPPED}
+
+
+@IN_JOB
+def test_a_graceful_stop_of_a_run_lets_its_children_finish_their_steps(
+    orchestrator: InJob, family: list[PipelineRunResponse]
+) -> None:
+    stop(orchestrator, family[0], graceful=True)
+    for run in family:
+        assert statuses(now(run)) == {S.STOPPING, S.RUNNING}
+        assert not beat(run)
+
+
+@IN_JOB
+def test_a_child_that_begins_while_its_parent_is_being_stopped_runs_no_step(
+    orchestrator: InJob, family: list[PipelineRunResponse]
+) -> None:
+    late = new_run("dynamic", parent=family[1])
+    with mock.patch.object(DynamicPipelineRunContext, "get", return_value=mock.Mock(run=late)):
+        orchestrator.run_init_hook(mock.Mock(**{"pipeline_configuration.init_hook_source": None}))
+        assert now(late).status is S.RUNNING
+        stop(orchestrator, family[0], graceful=True)
+        later = new_run("dynamic", parent=family[1])
+        assert later.status is S.RUNNING
+        DynamicPipelineRunContext.get.return_value.run = later  # type: ignore[attr-defined]
+        orchestrator.run_init_hook(mock.Mock(**{"pipeline_configuration.init_hook_source": None}))
+    with pytest.raises(IllegalOperationError):
+        new_step(later)
+
+
+def test_a_run_that_has_lost_its_job_takes_its_children_with_it(
+    orchestrator: InJob, family: list[PipelineRunResponse]
+) -> None:
+    Client().create_run_metadata(
+        own_job(orchestrator, alive=False),
+        [RunMetadataResource(id=family[0].id, type=MetadataResourceTypes.PIPELINE_RUN)],
+        orchestrator.id,
+    )
+    refresh(orchestrator, family[0], steps=False)
+    for run in family:
+        assert statuses(now(run)) == {S.FAILED}
+
+
+def test_a_healthy_child_is_known_by_the_job_of_the_run_at_the_root(
+    orchestrator: InJob, family: list[PipelineRunResponse]
+) -> None:
+    for run in family[1:]:
+        for steps in (False, True):
+            assert statuses(refresh(orchestrator, run, steps=steps)) == {S.RUNNING}
+
+
+@IN_JOB
+def test_a_child_is_not_stopped_by_force_alone_and_the_error_says_what_to_do(
+    orchestrator: InJob, family: list[PipelineRunResponse]
+) -> None:
+    parent, child, grandchild = family
+    with pytest.raises(RuntimeError, match=f"a child of the run {parent.id}"):
+        stop(orchestrator, child)
+    assert {now(run).status for run in family} == {S.RUNNING}
+    assert stop(orchestrator, child, graceful=True).status is S.STOPPING
+    assert now(parent).status is S.RUNNING
+    assert now(grandchild).status is S.STOPPING
+    assert orchestrator.jobs.stopped == []
