@@ -7,13 +7,17 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest import mock
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psutil
 import pytest
 import zenml_runs
+from engine import run_store
+from engine.conclusion import raise_for_run
+from engine.exit_codes import RUN_FAILED
 from engine.job_specs import CONTROLLER_STEP
-from engine.protocols import JobKey
+from engine.log_follower import with_last_lines
+from engine.protocols import JobKey, JobStatus, Phase
 from engine.run_store import end_run
 from engine.sightings import LOST
 from sqlalchemy import event
@@ -313,3 +317,47 @@ def test_a_child_is_not_stopped_by_force_alone_and_the_error_says_what_to_do(
     assert now(parent).status is S.RUNNING
     assert now(grandchild).status is S.STOPPING
     assert orchestrator.jobs.stopped == []
+
+
+# ---- Schedules
+
+
+@KINDS
+@IN_JOB
+def test_a_schedule_that_is_deleted_stops_its_runs(orchestrator: InJob, kind: str) -> None:
+    run = new_run(kind, S.INITIALIZING, metadata=own_job(orchestrator, alive=True))
+    new_step(run)
+    set_status(run, S.RUNNING)
+    seen: list[ExecutionStatus] = []
+
+    def list_open_runs(**of: UUID) -> list[PipelineRunResponse]:
+        return [now(run)] if "schedule_id" in of else []
+
+    def delete(_: str) -> None:
+        seen.append(now(run).status)
+
+    schedule = mock.Mock(run_metadata={"schedule_job": "nightly"})
+    with (
+        mock.patch.object(run_store, "list_open_runs", list_open_runs),
+        mock.patch.object(orchestrator.jobs, "delete_schedule", delete),
+    ):
+        orchestrator.delete_schedule(schedule)
+    assert seen == [S.STOPPING]
+    assert statuses(now(run)) == {S.STOPPED}
+
+
+# ---- Causes
+
+
+def test_what_zenml_does_not_know_of_a_failed_step_it_is_told(orchestrator: InJob) -> None:
+    run = new_run("static", S.INITIALIZING)
+    new_step(run, S.FAILED)  # As when an output cannot be saved.
+    assert run.snapshot is not None
+    store = run_store.ZenMLRun(Client().get_snapshot(run.snapshot.id), run)
+    orchestrator.jobs.lines = ["Traceback", "OSError: disk full"]
+    cause = with_last_lines(orchestrator.platform, "job", "exit code 1")
+    assert store.end_step("first", cause, stopped=False) == cause
+    assert "OSError: disk full" in str(now(run).steps["first"].exception_info)
+    assert store.end_step("first", "something else", stopped=False) == cause
+    with pytest.raises(RuntimeError, match=r"(?s)`first` failed: exit code 1.*OSError: disk full"):
+        raise_for_run(run.id, JobStatus(Phase.FAILED, exit_code=RUN_FAILED), dict)

@@ -9,18 +9,22 @@ import pytest
 from engine.clock import backoff, call_with_retries
 from engine.exit_codes import RUN_FAILED, describe_exit
 from engine.log_follower import LAST_LINES, LogFollower, with_last_lines
-from engine.protocols import JobKey, JobStatus, Phase, Watches
+from engine.orchestrator import submission
+from engine.protocols import JobKey, JobRefused, JobStatus, Phase, Watches
 from engine.retries import retry_delay
 from engine.run_ids import MAX_LENGTH, RunIdStrategy, check_length
-from engine.run_store import ZenMLUnavailableError, asking_zenml, truncate
+from engine.run_store import ZenMLUnavailableError, asking_zenml, describe_exception
 from engine.secret_env import split_secrets
 from engine.sightings import LOST, Sighting, describe_end
 from engine.slugs import label_value, slugify, unique_name
+from engine.texts import LONGEST, NOTE, shorten
 from engine.waiting import MAX_OUTAGE_SECONDS, wait_until_terminal
 from requests import ConnectionError as RequestsConnectionError
 from simulation import Ending, PlatformAwayError, Scenario, SimulatedPlatform, World, job_spec
 from zenml import constants
 from zenml.config.retry_config import StepRetryConfig
+from zenml.models import ExceptionInfo
+from zenml.orchestrators import PipelineSubmissionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,9 +85,38 @@ def test_the_end_of_a_job_is_told_by_its_reason_and_else_by_its_exit_code() -> N
     assert describe_end(JobStatus(Phase.STOPPED)) == "it was stopped"
 
 
-def test_a_long_text_is_cut_and_shows_it() -> None:
-    assert truncate("x" * 300, 255) == "x" * 254 + "…"
-    assert truncate("short", 255) == "short"
+@pytest.mark.parametrize("letter", ["x", "ü", "本", "\ud800"])
+def test_a_long_text_keeps_its_ends_and_says_how_much_is_left_out(letter: str) -> None:
+    text = f"begin {letter * 5_000_000} end"
+    size = len(text.encode(errors="replace"))
+    for longest in (255, LONGEST):
+        short = shorten(text, longest)
+        assert longest - NOTE <= len(short.encode()) <= longest
+        assert short.startswith("begin ")
+        assert short.endswith(" end")
+        (left_out,) = re.findall(r"\[(\d+) bytes left out\]", short)
+        assert size - longest <= int(left_out) < size
+    assert shorten("short ü") == "short ü"
+
+
+def test_a_long_reason_is_shortened_wherever_it_goes() -> None:
+    class Chatty(SimulatedPlatform):
+        def logs(self, handle: str, *, follow: bool = False) -> Iterator[str]:
+            yield "x" * 5_000_000
+
+    long = "x" * 5_000_000
+    world: Any = World(Scenario(upstream={}), 0)
+    told = [
+        describe_end(JobStatus(Phase.FAILED, long)),
+        with_last_lines(Chatty(world), "job", "exit code 7"),
+        describe_exception(ExceptionInfo(traceback="", source="a.B", message=long)),
+        describe_exception(ExceptionInfo(traceback=f"at the top\n{long}")),
+    ]
+    with pytest.raises(PipelineSubmissionError) as refused, submission():
+        raise JobRefused(long)
+    for text in (*told, str(refused.value)):
+        assert "bytes left out" in text
+        assert len(text) < 2 * LONGEST
 
 
 def test_what_is_secret_is_split_from_the_rest() -> None:

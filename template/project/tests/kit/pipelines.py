@@ -307,6 +307,18 @@ def dynamic_stopped(marks: str) -> None:
 
 
 @pipeline(enable_cache=False, dynamic=True)
+def child(marks: str) -> None:
+    """Is run by another pipeline."""
+    endless.with_options(runtime=StepRuntime.ISOLATED)(marks)
+    mark(marks, "next")
+
+
+@pipeline(enable_cache=False, dynamic=True)
+def child_stopped(marks: str) -> None:
+    child(marks)
+
+
+@pipeline(enable_cache=False, dynamic=True)
 def dynamic_stopped_gently(marks: str) -> None:
     short(marks)
     mark(marks, "next")

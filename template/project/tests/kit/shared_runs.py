@@ -78,6 +78,12 @@ def dynamic_stopped(folder: Path) -> Outcome:
 
 
 @shared_run
+def child_stopped(folder: Path) -> Outcome:
+    """A run that was stopped by force while its child pipeline worked."""
+    return runs.execute_and_stop(pipelines.child_stopped, folder, graceful=False)
+
+
+@shared_run
 def stopped_elsewhere(folder: Path) -> Outcome:
     """A run that another process has stopped, or failed to."""
     return runs.execute_and_stop(pipelines.stopped, folder, graceful=False, elsewhere=True)

@@ -13,6 +13,7 @@ from .clock import call_with_retries
 from .conclusion import raise_for_run
 from .protocols import JobStatus, Phase
 from .run_store import MAX_OUTAGE_SECONDS, TRANSIENT, end_run, publish_stopping
+from .texts import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +116,6 @@ class ClientController:
             self._error = error
             self._controller.abandon()
             with suppress(Exception):
-                end_run(self._run_id, f"{type(error).__name__}: {error}", failed=True)
+                end_run(self._run_id, shorten(f"{type(error).__name__}: {error}"), failed=True)
         finally:
             self._done.set()

@@ -12,6 +12,7 @@ from zenml.logger import get_logger
 from .protocols import JobStatus, Phase
 from .run_store import STOPPED, describe_exception, end_run, get_run
 from .sightings import NO_REASON, describe_end
+from .texts import LONGEST_ERROR, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,9 +79,8 @@ def raise_for_run(
     causes = describe_failed_steps(run, jobs_of_steps())
     if not before.status.is_finished:
         causes = [describe_own_job(end), *causes]
-    raise RuntimeError(
-        f"The run failed: {'; '.join(causes) or run.get_body().status_reason or NO_REASON}"
-    )
+    why = "; ".join(causes) or run.get_body().status_reason or NO_REASON
+    raise RuntimeError(shorten(f"The run failed: {why}", LONGEST_ERROR))
 
 
 def describe_failed_steps(run: PipelineRunResponse, jobs: Mapping[str, JobStatus]) -> list[str]:
@@ -93,10 +93,12 @@ def describe_failed_steps(run: PipelineRunResponse, jobs: Mapping[str, JobStatus
     lines = []
     for name, step in run.steps.items():
         if step.status.is_failed:
-            why = describe_exception(step.exception_info)
+            # What an inline step of a dynamic pipeline has raised, its run may know alone.
+            why = describe_exception(step.exception_info or run.exception_info)
             job = jobs.get(name)
             # A step that the platform has told to end knows no more than that.
             if job is not None and job.reason and job.reason not in why:
                 why = f"{job.reason} ({why})"
-            lines.append(f"`{name}` failed: {why}")
+            logs = [log.uri for log in step.log_collection or () if log.uri]
+            lines.append(f"`{name}` failed: {why}" + "".join(f" (log: {uri})" for uri in logs[:1]))
     return lines

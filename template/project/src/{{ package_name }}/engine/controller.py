@@ -24,6 +24,7 @@ from .protocols import JobRefused, JobStatus, Phase, Watches
 from .retries import retry_delay
 from .run_store import StepRecord, StopRequest, ZenMLRun
 from .sightings import Sighting, describe_end
+from .texts import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -447,7 +448,7 @@ class Controller:
         causes = "; ".join(f"`{name}` failed: {why}" for name, why in self._causes.items())
         if self._dag.skipped:
             causes += f"; not run: {', '.join(self._dag.skipped)}"
-        return causes
+        return shorten(causes)
 
     # ---- Starting jobs
 

@@ -14,7 +14,7 @@ from zenml.orchestrators import BaseOrchestrator
 from .clock import Clock
 from .log_follower import with_last_lines
 from .protocols import JobHandle, JobKey, JobPlatform, JobSpec, JobStatus, Phase, Watches
-from .run_store import TERMINAL, end_step_run, get_step_run
+from .run_store import TERMINAL, cause_of, end_step_run, get_step_run
 from .sightings import Sighting, describe_end
 from .waiting import ask, wait_until_terminal
 
@@ -153,7 +153,10 @@ class IsolatedSteps(BaseOrchestrator):
         latest = get_step_run(step_run.id)
         if latest.status.is_successful:  # Whatever has become of its job afterwards.
             return ExecutionStatus.COMPLETED
-        if latest.status not in TERMINAL:
+        if latest.exception_info is None:
             cause = with_last_lines(self.platform, step.handle, describe_end(status))
-            end_step_run(latest, cause, stopped=False)
+            if latest.status in TERMINAL:
+                cause_of(latest, cause)
+            else:
+                end_step_run(latest, cause, stopped=False)
         return ExecutionStatus.FAILED

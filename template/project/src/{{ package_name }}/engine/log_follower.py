@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from zenml.logger import get_logger
 
 from .clock import backoff
+from .texts import shorten
 
 if TYPE_CHECKING:
     from .protocols import JobHandle, JobPlatform
@@ -82,9 +83,9 @@ def show(line: str) -> None:
 def with_last_lines(platform: JobPlatform, handle: JobHandle, cause: str) -> str:
     """Adds the last lines of a job's log to the cause of its failure, if they can be had."""
     try:
-        lines = deque(platform.logs(handle), LAST_LINES)
+        lines = deque((shorten(line) for line in platform.logs(handle)), LAST_LINES)
     except platform.transient as error:  # The cause is worth telling without.
         logger.debug("The log of %s cannot be read: %s", handle, error)
         return cause
     text = COLOURS.sub("", "\n".join(lines)).strip()
-    return f"{cause}\nThe last lines of its log:\n{text}" if text else cause
+    return f"{cause}\nThe last lines of its log:\n{shorten(text)}" if text else cause

@@ -42,6 +42,7 @@ from .protocols import JobRefused, JobStatus, Phase, Schedules, Trigger
 from .run_ids import RunIdStrategy, check_length
 from .secret_env import split_secrets
 from .sightings import LOST
+from .texts import shorten
 from .waiting import ask, wait_until_terminal
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ logger = get_logger(__name__)
 
 # How long a platform may not answer while a run is submitted or stopped, in seconds.
 SUBMISSION_SECONDS = 120.0
+
+SCHEDULE_DELETED = "The run's schedule was deleted."
 
 
 class JobOrchestrator(IsolatedSteps):
@@ -250,7 +253,7 @@ class JobOrchestrator(IsolatedSteps):
             self._submit_step(job, info.run_id, info.step_run_id)
         except JobRefused as error:
             raise RuntimeError(
-                f"Step `{job.name}` cannot run: the platform refuses its job: {error}"
+                f"Step `{job.name}` cannot run: the platform refuses its job: {shorten(str(error))}"
             ) from error
 
     def get_pipeline_run_metadata(self, run_id: UUID) -> dict[str, MetadataType]:
@@ -355,14 +358,20 @@ class JobOrchestrator(IsolatedSteps):
             raise RuntimeError(message) from error
 
     def delete_schedule(self, schedule: ScheduleResponse) -> None:
-        """Deletes a schedule and its jobs, also those in progress.
+        """Deletes a schedule, and stops its runs in progress.
 
         They could not go on: ZenML's token for them ends with the schedule.
         """
-        if handle := schedule.run_metadata.get(self.schedule_metadata):
-            self._schedules().delete_schedule(str(handle))
-        else:
+        handle = schedule.run_metadata.get(self.schedule_metadata)
+        if handle is None:
             logger.warning("The platform knows no schedule `%s`.", schedule.name)
+            return
+        for run in run_store.list_open_runs(schedule_id=schedule.id):
+            # First of all, so that their steps take it for a stop, and not for a failure.
+            run_store.publish_stopping(run.id, SCHEDULE_DELETED)
+        self._schedules().delete_schedule(str(handle))
+        for run in run_store.list_open_runs(schedule_id=schedule.id):
+            run_store.end_run(run.id, SCHEDULE_DELETED, failed=False)
 
     # ---- What jobs of the engine ask
 
@@ -714,7 +723,7 @@ def submission(*transient: type[Exception]) -> Iterator[None]:
     try:
         yield
     except understood as error:
-        raise PipelineSubmissionError(f"Nothing was submitted. {error}") from error
+        raise PipelineSubmissionError(shorten(f"Nothing was submitted. {error}")) from error
 
 
 def trigger_of(schedule: ScheduleResponse) -> Trigger:

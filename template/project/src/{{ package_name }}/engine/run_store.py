@@ -20,7 +20,7 @@ from zenml.client import Client
 from zenml.enums import ExecutionStatus
 from zenml.exceptions import EntityExistsError, IllegalOperationError
 from zenml.logger import get_logger
-from zenml.models import ExceptionInfo, PipelineRunUpdate
+from zenml.models import ExceptionInfo, PipelineRunUpdate, StepRunUpdate
 from zenml.orchestrators.publish_utils import (
     publish_pipeline_run_metadata,
     publish_pipeline_run_status_update,
@@ -33,6 +33,7 @@ from zenml.utils.pagination_utils import depaginate
 from zenml.utils.time_utils import utc_now
 
 from .sightings import NO_REASON
+from .texts import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -197,7 +198,7 @@ class ZenMLRun:
         if attempts:
             latest = latest_of(attempts)
             if latest.status in TERMINAL:
-                return describe_exception(latest.exception_info)
+                return cause_of(latest, cause)
             end_step_run(latest, cause, stopped=stopped)
         elif not stopped:
             try:
@@ -338,9 +339,15 @@ def list_children(run_id: UUID) -> list[PipelineRunResponse]:
     A child is a run of its own in ZenML, with a status of its own. It works in its parent's
     process, and has only its isolated steps' jobs to itself.
     """
-    runs = depaginate(Client().list_pipeline_runs, parent_run_id=run_id, hydrate=False, size=200)
-    still_open = [run for run in runs if not run.status.is_finished]
-    return [each for run in still_open for each in (run, *list_children(run.id))]
+    runs = list_open_runs(parent_run_id=run_id)
+    return [each for run in runs for each in (run, *list_children(run.id))]
+
+
+@asking_zenml()
+def list_open_runs(**of: UUID) -> list[PipelineRunResponse]:
+    """Lists the runs of a parent or of a schedule that have not ended."""
+    runs = depaginate(Client().list_pipeline_runs, hydrate=False, size=200, **of)
+    return [run for run in runs if not run.status.is_finished]
 
 
 @asking_zenml()
@@ -406,8 +413,26 @@ def end_single_run(run_id: UUID, reason: str, *, failed: bool) -> None:
         status = ExecutionStatus.STOPPING
     with suppress(IllegalOperationError):  # It has just reported its end itself.
         publish_pipeline_run_status_update(
-            run_id, status, status_reason=truncate(reason, MAX_REASON)
+            run_id, status, status_reason=shorten(reason, MAX_REASON)
         )
+
+
+def cause_of(step: StepRunResponse, cause: str) -> str:
+    """Returns why a step run has failed that has ended. If ZenML does not know, it is told.
+
+    It knows of what the user's function raises; not of what is raised when an output is saved, nor
+    of an exception that cannot be written.
+
+    Args:
+        step: The step run, with all that ZenML knows of it.
+        cause: How its job has ended, with the last lines of its log.
+    """
+    has_failed = step.status.is_failed or step.status is ExecutionStatus.RETRYING
+    if has_failed and step.exception_info is None:
+        info = ExceptionInfo(traceback=cause, message=cause)
+        Client().zen_store.update_run_step(step.id, StepRunUpdate(exception_info=info))
+        return cause
+    return describe_exception(step.exception_info)
 
 
 @asking_zenml()
@@ -430,11 +455,6 @@ def end_step_run(step: StepRunResponse, cause: str, *, stopped: bool) -> None:
         )
 
 
-def truncate(text: str, max_length: int) -> str:
-    """Cuts a text to a number of characters, and shows that it was cut."""
-    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
-
-
 def describe_exception(info: ExceptionInfo | None) -> str:
     """Returns what an exception says at its end: its class and its message."""
     if info is None:
@@ -442,10 +462,10 @@ def describe_exception(info: ExceptionInfo | None) -> str:
     if info.traceback == info.message:  # as recorded above
         return str(info.message)
     if info.source is None:
-        return str(info.traceback).strip().rpartition("\n")[2]
+        return shorten(str(info.traceback).strip().rpartition("\n")[2])
     # The traceback of ZenML 0.95 ends before these.
     name = info.source.rpartition(".")[2]
-    return f"{name}: {info.message}" if info.message else str(name)
+    return shorten(f"{name}: {info.message}") if info.message else str(name)
 
 
 def is_dynamic(run: PipelineRunResponse) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .exit_codes import describe_exit
 from .protocols import JobStatus, Phase
+from .texts import shorten
 
 LOST = "its job was deleted, or the platform has lost it"
 NO_REASON = "it does not say why"
@@ -45,7 +46,7 @@ class Sighting:
 def describe_end(status: JobStatus) -> str:
     """Says in words why a job has ended, or waits."""
     if status.reason:
-        return status.reason
+        return shorten(status.reason)
     if status.exit_code is not None:
         return describe_exit(status.exit_code)
     return "it was stopped" if status.phase is Phase.STOPPED else NO_REASON

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from zenml.client import Client
 from zenml.enums import ExecutionStatus
 from zenml.exceptions import RunStoppedException
 
@@ -46,6 +47,21 @@ class StopContract(Contract):
         assert outcome.steps == {"endless": ExecutionStatus.STOPPED}
         assert not (outcome.marks / "next").exists()
         assert runs.alive(outcome.marks / "pids") == []
+
+    @full
+    @posix
+    @offered("forceful_stop")
+    @offered("dynamic_pipelines")
+    @offered("isolated_steps")
+    def test_a_forceful_stop_ends_child_pipelines_too(self, child_stopped: Outcome) -> None:
+        assert child_stopped.marks is not None
+        children = Client().list_pipeline_runs(parent_run_id=child_stopped.run.id, hydrate=True)
+        (child,) = children.items
+        steps = {name: step.status for name, step in child.steps.items()}
+        assert child_stopped.run.status is child.status is ExecutionStatus.STOPPED
+        assert steps == {"endless": ExecutionStatus.STOPPED}
+        assert not (child_stopped.marks / "next").exists()
+        assert runs.alive(child_stopped.marks / "pids") == []
 
     @full
     @posix
