@@ -42,13 +42,13 @@ def admit(store: Store, pod: Object) -> None:
     place = meta["namespace"]
     template = meta.get("generateName") or meta["name"]
     account, priority = spec["serviceAccountName"], spec.get("priorityClassName")
-    if not _find(store, "serviceaccounts", account, place):
+    if not store.look_up("serviceaccounts", account, place):
         why = f'error looking up service account {place}/{account}: serviceaccount "{account}" '
         raise PODS.forbidden(template, why + "not found")
     is_ours = priority and priority not in SYSTEM_CLASSES
-    if is_ours and not _find(store, "priorityclasses", priority):
+    if is_ours and not store.look_up("priorityclasses", priority):
         raise PODS.forbidden(template, f"no PriorityClass with name {priority} was found")
-    labels = _find(store, "namespaces", place)["metadata"].get("labels", {})
+    labels = store.look_up("namespaces", place)["metadata"].get("labels", {})
     level, version = labels.get(ENFORCE, "privileged"), labels.get(f"{ENFORCE}-version", "latest")
     if violations := [*_violations(spec, level)]:
         why = f'violates PodSecurity "{level}:{version}": {", ".join(violations)}'
@@ -56,11 +56,6 @@ def admit(store: Store, pod: Object) -> None:
     for quota in store.select(RESOURCES["resourcequotas"], place):
         if problem := _excess(store, quota, pod):
             raise PODS.forbidden(meta["name"], problem)
-
-
-def _find(store: Store, plural: str, name: str, namespace: str = "") -> Object:
-    found = store.select(RESOURCES[plural], namespace)
-    return next((obj for obj in found if obj["metadata"]["name"] == name), {})
 
 
 # -- Pod Security ----------------------------------------------------------------------------------

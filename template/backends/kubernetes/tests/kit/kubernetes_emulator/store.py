@@ -107,6 +107,10 @@ class Store:
             raise ref.resource.not_found(ref.name)
         return found
 
+    def look_up(self, plural: str, name: str, namespace: str = "") -> Object:
+        """One object by the plural of its kind, empty if it does not exist."""
+        return self._objects.get(Ref(RESOURCES[plural], namespace, name), {})
+
     def select(self, resource: Resource, namespace: str = "") -> list[Object]:
         """The objects of a kind in a namespace (or everywhere), in the server's order."""
         refs = [ref for ref in self._objects if ref.resource is resource]
@@ -343,8 +347,9 @@ class Store:
         meta, component = about["metadata"], f"{about['kind'].lower()}-controller"
         alike = [
             event
-            for event in self.select(EVENTS, meta["namespace"])
-            if event["involvedObject"]["uid"] == meta["uid"]
+            for ref, event in self._objects.items()
+            if ref.resource is EVENTS
+            and event["involvedObject"].get("uid") == meta["uid"]
             and (event["type"], event["reason"]) == (kind, reason)
         ]
         same = next((event for event in alike if event["message"] == message), None)
