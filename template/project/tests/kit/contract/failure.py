@@ -24,7 +24,7 @@ class FailureContract(Contract):
     def test_a_failing_step_fails_the_run_and_those_below_it_do_not_start(
         self, failing: Outcome
     ) -> None:
-        assert "`fail` failed" in str(failing.error)
+        assert "`fail` failed: ValueError: as it was told to (log: " in str(failing.error)
         assert failing.run.status is ExecutionStatus.FAILED
         assert failing.steps == {"fail": ExecutionStatus.FAILED}
 
