@@ -309,10 +309,26 @@ def test_a_killed_client_takes_its_processes_with_it(
     wait_for(lambda: not any(map(is_running, pids)))
 
 
-def test_a_killed_supervisor_takes_its_processes_with_it(
-    start: Callable[..., ProcessJob], tmp_path: Path
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
+def test_a_client_and_a_supervisor_killed_at_once_take_their_processes_with_them(
+    fork: bool, tmp_path: Path
 ) -> None:
-    job = start(ignoring(tmp_path / "pids"))
+    code = ignoring(tmp_path / "pids", apart=True)
+    client = subprocess.Popen([sys.executable, "-c", CLIENT, str(fork), code, str(tmp_path)])
+    pids = noted(tmp_path / "pids")
+    supervisor = psutil.Process(pids[0]).parent()
+    assert supervisor is not None
+    supervisor.kill()
+    client.kill()
+    client.wait()
+    wait_for(lambda: not any(map(is_running, pids)))
+
+
+@APART
+def test_a_killed_supervisor_takes_its_processes_with_it(
+    start: Callable[..., ProcessJob], tmp_path: Path, apart: bool
+) -> None:
+    job = start(ignoring(tmp_path / "pids", apart=apart))
     pids = noted(tmp_path / "pids")
     supervisor = psutil.Process(pids[0]).parent()
     assert supervisor is not None

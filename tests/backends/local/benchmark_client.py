@@ -89,7 +89,9 @@ def cpu() -> float:
     """Returns the CPU seconds of this process and of all that it has started."""
     me = psutil.Process()
     # User and system, each of the process itself and of its children that have ended.
-    return sum(sum(process.cpu_times()[:4]) for process in [me, *me.children()])
+    children = me.children()
+    below = [other for child in children for other in child.children()]
+    return sum(sum(process.cpu_times()[:4]) for process in [me, *children, *below])
 
 
 def main(arguments: Mapping[str, Any]) -> None:

@@ -35,10 +35,16 @@ def test_steps_with_no_order_between_them_run_side_by_side(tmp_path: Path) -> No
 
 
 def test_steps_are_forked_from_the_fork_server(static: Outcome, dynamic: Outcome) -> None:
-    server = ForkServer.shared().process
-    assert server is not None
-    for outcome in (static, dynamic):
-        assert {seen["parent"] for seen in outcome.seen.values()} == {server.pid}
+    parents = {seen["parent"] for outcome in (static, dynamic) for seen in outcome.seen.values()}
+    assert len(parents) == 1
+    assert parents <= servers()
+
+
+def servers() -> set[int]:
+    """Returns the fork server, and the guard before it, if it has one."""
+    started = ForkServer.shared().process
+    assert started is not None
+    return {started.pid, *(child.pid for child in psutil.Process(started.pid).children())}
 
 
 def test_the_fork_server_holds_no_connection_that_steps_could_share(static: Outcome) -> None:
@@ -94,6 +100,4 @@ def test_fresh_processes_run_a_pipeline_too(
     outcome = runs.execute(pipelines.single)
     assert outcome.error is None
     assert outcome.seen["first"]["run_id"] == outcome.run.orchestrator_run_id
-    server = ForkServer.shared().process
-    assert server is not None
-    assert outcome.seen["first"]["parent"] != server.pid
+    assert outcome.seen["first"]["parent"] not in servers()

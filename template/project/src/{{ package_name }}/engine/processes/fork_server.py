@@ -92,6 +92,8 @@ class Child:
 
 def main() -> None:
     """Serves until the client is gone, or, in a forked process, runs one job."""
+    if sys.platform == "linux":
+        stay_behind_a_guard()
     end = socket.socket(fileno=int(sys.argv[2]))
     end.set_inheritable(False)
     if sys.argv[1] == "fresh":
@@ -444,6 +446,26 @@ def fork_group(supervisor: Supervisor) -> int:
         if os.getppid() != parent:
             os._exit(1)
     return pid
+
+
+def stay_behind_a_guard() -> None:
+    """Goes on in a fork. This process waits for its end, and kills what it leaves if it is killed.
+
+    Nothing is imported yet, so the guard is small.
+    """
+    adopt_orphans()
+    pid = os.fork()
+    if pid == 0:
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.closerange(0, os.sysconf("SC_OPEN_MAX"))  # Whoever reads from the fork shall see its end.
+    _, status = os.waitpid(pid, 0)
+    while orphans := children_of(os.getpid()):
+        for orphan in orphans:
+            with suppress(OSError):
+                os.kill(orphan, signal.SIGKILL)
+                os.waitpid(orphan, 0)
+    os._exit(min(abs(os.waitstatus_to_exitcode(status)), 1))
 
 
 def adopt_orphans() -> None:
