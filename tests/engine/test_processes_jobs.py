@@ -21,6 +21,7 @@ from engine.processes.launcher import FORK_SERVER_VARIABLE, ForkServer, LaunchEr
 from engine.processes.process_job import ProcessJob, Program
 from engine.processes.reservations import Capacity, ReservationError, Reservations, Resources
 from engine.protocols import JobStatus, Phase
+from engine.texts import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,6 +106,19 @@ def test_a_process_gets_just_the_environment_and_directory_of_its_job(
     environment = {"ONLY": "ünï ' \" \\"}
     assert finish(start(code, environment=environment)).phase is Phase.SUCCEEDED
     assert f"[job] {tmp_path} {environment}" in capfd.readouterr().out
+
+
+def test_a_job_that_has_failed_keeps_its_last_lines_and_another_nothing(
+    start: Callable[..., ProcessJob],
+) -> None:
+    code = "import sys; [print(n) for n in range(100)]; print(50_000 * 'x'); sys.exit({})"
+    failed, succeeded = start(code.format(3)), start(code.format(0))
+    assert finish(failed) == JobStatus(Phase.FAILED, exit_code=3)
+    *lines, long = failed.last_lines
+    assert lines == [str(n) for n in range(81, 100)]
+    assert len(long) <= LONGEST
+    assert finish(succeeded).phase is Phase.SUCCEEDED
+    assert not succeeded.last_lines
 
 
 def test_each_line_of_output_carries_the_name_of_its_job(

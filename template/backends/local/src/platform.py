@@ -104,8 +104,9 @@ class LocalPlatform:
             job.stop()
 
     def logs(self, handle: JobHandle, *, follow: bool = False) -> Iterator[str]:
-        """Returns no lines: all output is printed as it comes, with the job's name before it."""
-        return iter(())
+        """Returns the last lines of a job that failed: all are printed as they come."""
+        job = self._jobs.get(handle)
+        return iter(() if follow or job is None else [*job.last_lines])
 
     def find(self, run: str) -> Mapping[JobKey, JobHandle]:
         """Finds the jobs of a run that this process has submitted."""

@@ -7,12 +7,15 @@ import logging
 import re
 import signal
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..exit_codes import describe_exit
+from ..log_follower import LAST_LINES
 from ..protocols import JobStatus, Phase
+from ..texts import shorten
 from .launcher import KILL, LaunchError, Request, start
 from .reservations import ReservationError, Resources
 
@@ -83,6 +86,8 @@ class ProcessJob:
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._ended = threading.Event()
+        # What it has written last, if it did not succeed: the cause may be in it.
+        self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self._stopping = False
         self._send_signal: Callable[[int], None] | None = None
         self._grace_seconds = program.grace_seconds
@@ -138,6 +143,8 @@ class ProcessJob:
         self._update(end)
         # Many ended jobs may be remembered, and what these two refer to is large.
         self._changed, self._send_signal = ignore, None
+        if end.phase is Phase.SUCCEEDED:
+            self.last_lines.clear()
         self._ended.set()
 
     def _update(self, status: JobStatus) -> None:
@@ -171,7 +178,7 @@ class ProcessJob:
             if self._stopping:
                 self._terminate(process.send_signal)
         self._changed()
-        reader = threading.Thread(target=show, args=(program.name, process.output))
+        reader = threading.Thread(target=show, args=(program.name, process.output, self.last_lines))
         reader.start()
         code = process.wait()
         reader.join(timeout=5.0)
@@ -210,8 +217,8 @@ def cgroup_counters() -> list[Path]:
     return [CGROUPS / found[1] / "memory.events"] if found else []
 
 
-def show(name: str, output: IO[bytes]) -> None:
-    """Prints a process's output line by line, each with the job's name before it.
+def show(name: str, output: IO[bytes], kept: deque[str]) -> None:
+    """Prints a process's output line by line, each with the job's name before it, and keeps it.
 
     What cannot be printed, since the user's terminal or pipe is gone, is dropped: the process shall
     neither wait nor fail for that.
@@ -220,6 +227,7 @@ def show(name: str, output: IO[bytes]) -> None:
     with output:
         while line := output.readline(LONGEST_LINE):
             text = line.decode(errors="replace").rstrip("\r\n")
+            kept.append(shorten(text))
             if printable:
                 try:
                     # In one piece, or lines of several steps would mix.
