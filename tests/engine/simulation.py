@@ -98,6 +98,8 @@ class Scenario:
         stale_seconds: How old a status may be that the platform tells.
         platform_away: When the platform does not answer, from and to, in seconds.
         zenml_away: When ZenML does not answer.
+        zenml_lost_at: At which call of the controller, from 0, ZenML goes away for an hour.
+        zenml_answer_lost: Whether that call still has its effect, and only the answer is lost.
         kills: After how many calls of the controller it is killed, each counted from its start.
         stop_at: When the run is to be stopped.
         forced: Whether by force.
@@ -118,6 +120,8 @@ class Scenario:
     stale_seconds: float = 0.0
     platform_away: tuple[float, float] | None = None
     zenml_away: tuple[float, float] | None = None
+    zenml_lost_at: int | None = None
+    zenml_answer_lost: bool = False
     kills: tuple[int, ...] = ()
     stop_at: float | None = None
     forced: bool = False
@@ -230,14 +234,25 @@ class SimulatedZenML:
         self.status = "running"
         self.stop = StopRequest.NONE
         self.unstarted: set[str] = set()
+        self.calls = 0
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
-        self._world.count_call()
-        if self._world.is_away(self._world.scenario.zenml_away):
+        world = self._world
+        world.count_call()
+        is_lost = self.calls == world.scenario.zenml_lost_at
+        self.calls += 1
+        if is_lost:
+            away = world.time, world.time + 3600.0
+            world.scenario = replace(world.scenario, zenml_away=away)
+        if world.is_away(world.scenario.zenml_away) and not (
+            is_lost and world.scenario.zenml_answer_lost
+        ):
             raise ZenMLAwayError("ZenML is away")
         yield
-        self._world.count_call()
+        if is_lost:
+            raise ZenMLAwayError("the answer is lost")
+        world.count_call()
 
     def stop_request(self) -> StopRequest:
         with self._asked():

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +17,21 @@ from simulation import Ending, Scenario, ViolationError, explore, simulate
 from zenml.enums import ExecutionMode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from engine.controller import Attempt
 
 # How many runs the gate explores, in how many parts, so that they are shared out.
 RUNS = 2000
 PARTS = 4
+
+
+@pytest.fixture(autouse=True)
+def without_log() -> Iterator[None]:
+    """Saves most of the time: an hour without an answer is many warnings."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -210,6 +222,33 @@ def test_a_run_is_late_and_nothing_else_when_one_of_the_two_is_away_for_an_hour(
     result = simulate(Scenario(upstream=upstream, **{away: (8.0, 3608.0)}))
     assert result.status == "completed"
     assert result.world.time > 3600
+
+
+@pytest.mark.parametrize("answer_lost", [False, True])
+def test_at_whichever_call_zenml_goes_away_for_an_hour_the_run_is_late_and_nothing_else(
+    answer_lost: bool,
+) -> None:
+    scenario = Scenario(
+        upstream={"a": (), "fails": (), "b": ("a",), "cached": ("b",), "dies": ("cached",)},
+        endings={
+            "fails": (Ending(what="fail"), Ending()),
+            "b": (Ending(seconds=40),),
+            "dies": (Ending(what="die"),),
+        },
+        retries={"fails": 1},
+        cached=frozenset({"cached"}),
+    )
+
+    def outcome_of(world: simulation.World) -> object:
+        steps = {name: [run.status for run in runs] for name, runs in world.zenml.steps.items()}
+        return world.zenml.status, steps, {*world.platform.jobs}
+
+    on_time = simulate(scenario).world
+    for call in range(on_time.zenml.calls):
+        lost = replace(scenario, zenml_lost_at=call, zenml_answer_lost=answer_lost)
+        late = simulate(lost).world
+        assert late.time > 3600, call
+        assert outcome_of(late) == outcome_of(on_time), call
 
 
 def test_a_platform_that_is_watched_is_asked_less_often_and_runs_are_shorter() -> None:
