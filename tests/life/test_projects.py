@@ -141,7 +141,9 @@ def test_its_tests_pass_on_the_oldest_versions_it_claims(tmp_path: Path, variant
         ("uv", "venv", "--python", sys.executable, str(tmp_path / "venv")),
         ("uv", "pip", "install", "--python", str(python), "--compile-bytecode", "--quiet",
          f"{source}[test]", *backend["oldest"]),
-        (str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--all", *chosen),
+        # An outage takes minutes, and is the same with all versions.
+        (str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--all",
+         "-k", "not when_zenml_is_away", *chosen),
     ):  # fmt: skip
         result = subprocess.run(
             command, cwd=source, capture_output=True, text=True, timeout=1200, check=False

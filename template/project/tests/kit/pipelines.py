@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import zenml
 from zenml import pipeline, step
@@ -322,6 +323,79 @@ def child_stopped(marks: str) -> None:
 def dynamic_stopped_gently(marks: str) -> None:
     short(marks)
     mark(marks, "next")
+
+
+# ---- While ZenML is away: the files `away` and `back` say when
+
+
+def begin(marks: str, name: str) -> None:
+    """Notes that a step has begun, each time in a file of its own."""
+    Path(marks, f"{name}.begun.{uuid4()}").touch()
+
+
+def begin_and_wait(marks: str, name: str, event: str) -> None:
+    """Notes that a step has begun, waits for an event, and notes that it ends."""
+    begin(marks, name)
+    wait_for(Path(marks, event), 600)
+    Path(marks, f"{name}.ended").touch()
+
+
+@step
+def outlast(marks: str) -> None:
+    begin_and_wait(marks, "outlast", "back")
+
+
+@step
+def fail_meanwhile(marks: str) -> None:
+    begin_and_wait(marks, "fail_meanwhile", "away")
+    raise ValueError("while ZenML is away")
+
+
+@step
+def end_meanwhile(marks: str, name: str) -> None:
+    begin_and_wait(marks, name, "away")
+
+
+@step
+def end_just_before(marks: str) -> None:
+    begin_and_wait(marks, "end_just_before", "go")
+
+
+@step
+def start_meanwhile(marks: str) -> None:
+    begin(marks, "start_meanwhile")
+
+
+@pipeline(enable_cache=False)
+def outlasting(marks: str) -> None:
+    outlast(marks)
+    mark(marks, "below_outlast", after=["outlast"])
+
+
+@pipeline(enable_cache=False)
+def failing_meanwhile(marks: str) -> None:
+    fail_meanwhile(marks)
+    mark(marks, "below_failure", after=["fail_meanwhile"])
+
+
+@pipeline(enable_cache=False)
+def settled_meanwhile(marks: str) -> None:
+    end_meanwhile(marks, "last")
+
+
+@pipeline(enable_cache=False)
+def starting_meanwhile(marks: str) -> None:
+    end_just_before(marks)
+    start_meanwhile(marks, after=["end_just_before"])
+
+
+@pipeline(enable_cache=False, dynamic=True)
+def dynamic_meanwhile(marks: str, isolated_steps: bool) -> None:
+    runtime = StepRuntime.ISOLATED if isolated_steps else StepRuntime.INLINE
+    beside = end_meanwhile.with_options(runtime=runtime).submit(marks, "beside", id="beside")
+    end_meanwhile(marks, "inline", id="inline")
+    beside.wait()
+    mark(marks, "below_dynamic", id="below_dynamic")
 
 
 # ---- Resources of a whole dynamic pipeline

@@ -119,7 +119,11 @@ def execute(pipeline: Pipeline, *args: Any, **kwargs: Any) -> Outcome:
     Raises:
         Exception: What `pipeline()` raised, if there is no run.
     """
-    pipeline, prefix = named(pipeline)
+    return execute_named(*named(pipeline), *args, **kwargs)
+
+
+def execute_named(pipeline: Pipeline, prefix: str, *args: Any, **kwargs: Any) -> Outcome:
+    """Does the same with what `named` has returned, so that the run can be found meanwhile."""
     error = None
     try:
         harness.current().submit(pipeline, *args, **kwargs)

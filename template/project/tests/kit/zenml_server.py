@@ -14,13 +14,14 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .timeouts import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 HOST = "127.0.0.1"
 
@@ -31,22 +32,25 @@ START_SECONDS = 120.0
 URL, USERNAME, PASSWORD = "TEST_ZENML_URL", "TEST_ZENML_USERNAME", "TEST_ZENML_PASSWORD"
 
 
-class Server(NamedTuple):
-    """A server that is starting, or runs.
+@dataclass
+class Server:
+    """A server that is starting, or runs. It can be away for a while, and be itself again.
 
     Attributes:
         url: Where it listens.
         username: Who may log in.
         password: That user's password.
-        process: The server's process; None if somebody else started it.
         log: What it writes.
+        launch: Starts its process; None if somebody else has started it.
+        process: That process.
     """
 
     url: str
     username: str
     password: str
-    process: subprocess.Popen[bytes] | None = None
     log: Path | None = None
+    launch: Callable[[], subprocess.Popen[bytes]] | None = None
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -56,6 +60,11 @@ class Server(NamedTuple):
             "ZENML_STORE_USERNAME": self.username,
             "ZENML_STORE_PASSWORD": self.password,
         }
+
+    @property
+    def for_tests(self) -> dict[str, str]:
+        """The variables by which another test run finds it."""
+        return {URL: self.url, USERNAME: self.username, PASSWORD: self.password}
 
     def wait_until_up(self) -> None:
         """Waits until the server accepts connections.
@@ -79,6 +88,22 @@ class Server(NamedTuple):
         if process.poll() is not None:
             log = self.log.read_text(errors="replace") if self.log else ""
             raise RuntimeError(f"The ZenML server did not start: {log[-2000:]}")
+
+    def start(self) -> None:
+        """Starts its process, at first or again: on the same port, with the same database."""
+        assert self.launch is not None
+        self.process = self.launch()
+
+    def suspend(self) -> None:
+        """Lets it accept connections, and answer nothing."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def kill(self) -> None:
+        """Ends its process in the middle of whatever it does. Connections are refused then."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
 
 
 def shared() -> Server | None:
@@ -110,24 +135,31 @@ def starting(folder: Path) -> Iterator[Server]:
         "ZENML_SERVER_AUTO_ACTIVATE": "1",
         "ZENML_DEFAULT_USER_NAME": name,
         "ZENML_DEFAULT_USER_PASSWORD": password,
+        # What it has signed is still valid when it is started again.
+        "ZENML_SERVER_JWT_SECRET_KEY": secrets.token_hex(),
     }
     program = [sys.executable, "-m", "uvicorn", "zenml.zen_server.zen_server_api:app"]
     options = ["--host", HOST, "--port", str(port), "--log-level", "warning"]
     log = folder / "server.log"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            [*program, *options], env=environment, stdout=output, stderr=subprocess.STDOUT
-        ) as process,
-    ):
+
+    def launch() -> subprocess.Popen[bytes]:
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                [*program, *options], env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    server = Server(f"http://{HOST}:{port}", name, password, log, launch)
+    server.start()
+    try:
+        yield server
+    finally:
+        process = server.process
+        assert process is not None
+        process.terminate()
         try:
-            yield Server(f"http://{HOST}:{port}", name, password, process, log)
-        finally:
-            process.terminate()
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:  # It waits for connections that stay open.
-                process.kill()
+            process.wait(5)
+        except subprocess.TimeoutExpired:  # It waits for connections that stay open.
+            server.kill()
 
 
 def main() -> None:
@@ -135,8 +167,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with starting(Path(sys.argv[1]).resolve()) as server:
         server.wait_until_up()
-        print(f"{URL}={server.url}\n{USERNAME}={server.username}\n{PASSWORD}={server.password}")
-        sys.stdout.flush()
+        print("\n".join(f"{name}={value}" for name, value in server.for_tests.items()), flush=True)
         assert server.process is not None
         server.process.wait()
 

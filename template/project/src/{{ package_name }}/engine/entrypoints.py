@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+from math import inf
+from typing import Any, ClassVar, NamedTuple
 
 from zenml.client import Client
 from zenml.entrypoints.base_entrypoint_configuration import (
@@ -21,11 +22,27 @@ from zenml.step_operators.step_operator_entrypoint_configuration import (
 )
 from zenml.utils import source_utils
 
+from .patience import wait_for_zenml
+from .run_store import MAX_OUTAGE_SECONDS
+
 SOURCE_ROOT_OPTION = "source_root"
 
 
 class EngineEntrypoint(BaseEntrypointConfiguration):
-    """An entrypoint of the engine, which an installed package has."""
+    """An entrypoint of the engine, which an installed package has.
+
+    Attributes:
+        first_answer_seconds: How long ZenML may be away at first, in seconds. After its first
+            answer it is waited for without a limit. Steps have none at all: whoever has submitted
+            them had an answer just before.
+    """
+
+    first_answer_seconds: ClassVar[float] = inf
+
+    def __init__(self, arguments: list[str]) -> None:
+        """Lets this process wait for ZenML from now on."""
+        wait_for_zenml(self.first_answer_seconds)
+        super().__init__(arguments)
 
     @classmethod
     def get_entrypoint_arguments(cls, **kwargs: Any) -> list[str]:
@@ -76,12 +93,22 @@ class SharedFunction(SharedCode, DynamicPipelineEntrypointConfiguration):
     """Runs a dynamic pipeline: its function, and the steps that need no job."""
 
 
+class ContainerStep(EngineEntrypoint, StepEntrypointConfiguration):
+    """Runs a step of a static pipeline."""
+
+
+class ContainerIsolatedStep(EngineEntrypoint, StepOperatorEntrypointConfiguration):
+    """Runs a step of a dynamic pipeline in a job of its own."""
+
+
 class ContainerFunction(EngineEntrypoint, DynamicPipelineEntrypointConfiguration):
     """Runs a dynamic pipeline in a job of its own, and claims its run first.
 
     ZenML does not publish metadata for dynamic runs, and a scheduled run exists only from here on:
     without this, the run's job could not be found again, nor stopped.
     """
+
+    first_answer_seconds = MAX_OUTAGE_SECONDS
 
     def run(self) -> None:
         """Claims the run, and runs the pipeline."""
@@ -116,7 +143,7 @@ SHARED_CODE = Entrypoints(
 )
 IN_CONTAINER = Entrypoints(
     ("python", "-m", f"{__package__}.entrypoint"),
-    StepEntrypointConfiguration,
-    StepOperatorEntrypointConfiguration,
+    ContainerStep,
+    ContainerIsolatedStep,
     ContainerFunction,
 )

@@ -37,6 +37,7 @@ from .exit_codes import RUN_FAILED
 from .isolated_steps import IsolatedSteps
 from .job_specs import CONTROLLER_STEP, JobSpecs
 from .log_follower import LogFollower
+from .patience import give_up_busy_requests
 from .process_identity import own_process, process_is_alive
 from .protocols import JobRefused, JobStatus, Phase, Schedules, Trigger
 from .run_ids import RunIdStrategy, check_length
@@ -434,6 +435,7 @@ class JobOrchestrator(IsolatedSteps):
             jobs: Makes the jobs that are looked at before any is submitted.
             job_of: Makes the job of an attempt.
         """
+        give_up_busy_requests()  # The controller tries again.
         with submission():
             if snapshot.schedule:
                 raise ValueError(

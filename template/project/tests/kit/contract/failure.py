@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from zenml.enums import ExecutionMode, ExecutionStatus
 
+from kit import outage_runs
+
 from .base import Contract, full, not_offered, offered, posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from zenml.orchestrators import BaseOrchestrator
 
@@ -124,6 +128,14 @@ class FailureContract(Contract):
         assert outcome.run.status is ExecutionStatus.FAILED
         assert not outcome.run.in_progress
         assert outcome.steps["slow"] is status
+
+    @full
+    @posix
+    def test_a_run_is_late_and_nothing_else_when_zenml_is_away(self, tmp_path: Path) -> None:
+        seconds = float(os.environ.get("TEST_OUTAGE_SECONDS") or outage_runs.SECONDS)
+        code, output = outage_runs.run(tmp_path, seconds)
+        print(output)
+        assert code == 0
 
     @not_offered("retries")
     def test_retries_are_left_to_zenml(self, orchestrator: BaseOrchestrator) -> None:
