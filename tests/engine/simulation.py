@@ -258,6 +258,10 @@ class SimulatedZenML:
         with self._asked():
             return self.stop
 
+    def was_told_failed(self) -> bool:
+        with self._asked():
+            return self.status == "failed"
+
     def step_records(self) -> Mapping[str, StepRecord]:
         with self._asked():
             return {name: record_of(runs) for name, runs in self.steps.items()}

@@ -140,6 +140,15 @@ def test_a_step_with_a_retry_is_tried_again(what: str) -> None:
     assert "run/first/2" in result.world.platform.jobs
 
 
+def test_a_controller_killed_at_any_call_starts_nothing_after_the_end_of_the_run() -> None:
+    # Attempts that have never begun leave one record in ZenML, however many they were.
+    hopeless = Scenario(
+        {"s": ()}, endings={"s": (Ending(what="hopeless"),)}, retries={"s": 1}, watched=True
+    )
+    for calls in range(1, 100):
+        assert simulate(replace(hopeless, kills=(calls,))).status == "failed"
+
+
 def test_a_job_that_is_preempted_before_its_step_begins_costs_no_retry() -> None:
     result = run_one("preempted")
     assert result.status == "completed"

@@ -127,6 +127,7 @@ class Controller:
         self._dag = Dag(plan.upstream)
         self._limit = plan.max_parallelism or max(1, len(plan.upstream))
         self._recovered_at = NEVER
+        self._was_ended = False
         self._watched = False
         self._attempts: dict[str, int] = {}
         self._failures: dict[str, int] = {}
@@ -159,6 +160,8 @@ class Controller:
             while True:
                 try:
                     self._open(watch)
+                    if self._was_ended:
+                        return False
                     if self._advance():
                         return not self._causes or self._stop is not StopRequest.NONE
                 except self._transient as error:
@@ -202,6 +205,9 @@ class Controller:
         """Finds out how far a controller has come that was killed."""
         jobs = last_jobs(self._platform.find(self._plan.run))
         records = self._store.step_records()
+        # A controller before this one may have been killed just after it had told ZenML so. How
+        # often a step was tried whose attempts have not begun, nobody knows any more.
+        self._was_ended = bool(records) and self._store.was_told_failed()
         # In the order of the DAG, since a step is ready when those above it are done.
         while begun := [n for n in self._dag.ready() if n in jobs or n in records]:
             for name in begun:

@@ -150,6 +150,15 @@ class ZenMLRun:
         forced = FORCE_STOP in get_run(self._run.id).run_metadata
         return StopRequest.FORCED if forced else StopRequest.GRACEFUL
 
+    @asking_zenml()
+    def was_told_failed(self) -> bool:
+        """Tells whether `end_run` has said that the run failed.
+
+        As soon as a step of it fails ZenML has a run as failed too, and then without a reason.
+        """
+        run = get_run(self._run.id)
+        return run.status.is_failed and bool(run.get_body().status_reason)
+
     def step_records(self) -> Mapping[str, StepRecord]:
         """Returns what ZenML has of all steps that have begun, by their names."""
         attempts: dict[str, list[StepRunResponse]] = {}
