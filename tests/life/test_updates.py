@@ -34,7 +34,13 @@ ANSWERS = {"project_name": "acme-orch", "package_name": "acme_orch"}
 PACKAGE = "src/acme_orch"
 
 VERSIONS: dict[str, str] = yaml.safe_load((ROOT / "versions.yml").read_text())
-FIRST = {"local": "0.1.0", "kubernetes": "0.2.0", "sagemaker": "0.3.0", "vertex": "0.4.0"}
+FIRST = {
+    "local": "0.1.0",
+    "kubernetes": "0.2.0",
+    "sagemaker": "0.3.0",
+    "vertex": "0.4.0",
+    "http": "0.7.0",
+}
 ON_THE_ENGINE = [name for name, wiring in backends().items() if wiring["engine"]]
 
 # Each backend, with each version that has it.
@@ -42,7 +48,7 @@ STARTS = [
     (backend, version)
     for backend in backends()
     for version in VERSIONS
-    if Version(version) >= Version(FIRST.get(backend, "0.5.0"))
+    if Version(version) >= Version(FIRST[backend])
 ]
 MOVED = [
     (backend, version)
