@@ -48,7 +48,7 @@ STARTS = [
     (backend, version)
     for backend in backends()
     for version in VERSIONS
-    if Version(version) >= Version(FIRST[backend])
+    if backend in FIRST and Version(version) >= Version(FIRST[backend])
 ]
 MOVED = [
     (backend, version)
