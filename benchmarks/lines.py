@@ -20,9 +20,12 @@ import yaml
 from bench import REPOSITORY, Bench
 from copier import Settings, run_copy
 
-# The engine beside its fork server (the folder `processes`), which has a life of its own.
+# The engine beside its fork server (the folder `processes`), which has a life of its own, and what
+# only services need that run the DAG.
 ENGINE_LIMIT = 2260
 FORK_SERVER = "processes"
+SERVICES_LIMIT = 320
+SERVICES = "services"
 
 
 class Lines(NamedTuple):
@@ -30,14 +33,16 @@ class Lines(NamedTuple):
 
     Attributes:
         yours: The owner's, with the longest of the run ID strategies.
-        engine: The engine's, without its fork server.
+        engine: The engine's, without the others.
         fork_server: The fork server's.
+        services: Those that only services need that run the DAG.
         limit: How many may be the owner's; None if there is no limit.
     """
 
     yours: int
     engine: int
     fork_server: int
+    services: int
     limit: int | None
 
 
@@ -88,9 +93,13 @@ def count(template: Path, backend: str, folder: Path) -> Lines:
             path: code_lines(path) for path in (project / "src").rglob("*.py") if path.is_file()
         }
         engine = {path: number for path, number in lines.items() if "engine" in path.parts}
-        apart = sum(number for path, number in engine.items() if FORK_SERVER in path.parts)
+        fork_server, services = (
+            sum(number for path, number in engine.items() if part in path.parts)
+            for part in (FORK_SERVER, SERVICES)
+        )
         whole = sum(engine.values())
-        found.append((sum(lines.values()) - whole, whole - apart, apart))
+        yours = sum(lines.values()) - whole
+        found.append((yours, whole - fork_server - services, fork_server, services))
     described = REPOSITORY / "tests" / "backends" / backend / "variants.yml"
     limit = yaml.safe_load(described.read_text()).get("owner_lines")
     return Lines(*max(found), limit)
@@ -98,7 +107,8 @@ def count(template: Path, backend: str, folder: Path) -> Lines:
 
 def row(backend: str, lines: Lines) -> str:
     """Writes a row of the table."""
-    engine = f"{lines.engine:,} + {lines.fork_server:,}" if lines.engine else "-"
+    parts = (lines.engine, lines.fork_server, lines.services)
+    engine = " + ".join(f"{part:,}" for part in parts) if lines.engine else "-"
     return f"| `{backend}` | {lines.yours:,} | {lines.limit or '-'} | {engine} |"
 
 
@@ -110,6 +120,8 @@ def complaints(found: dict[str, Lines]) -> list[str]:
             said.append(f"{backend}: {lines.yours} lines are the owner's, at most {lines.limit}.")
         if lines.engine > ENGINE_LIMIT:
             said.append(f"{backend}: the engine has {lines.engine} lines, at most {ENGINE_LIMIT}.")
+        if lines.services > SERVICES_LIMIT:
+            said.append(f"{backend}: `services` has {lines.services}, at most {SERVICES_LIMIT}.")
     return said
 
 
@@ -122,7 +134,9 @@ def main() -> None:
         template = Bench(Path(name), rounds=1).template
         backends = yaml.safe_load((template / "copier.yml").read_text())["backends"]["default"]
         found = {backend: count(template, backend, Path(name)) for backend in backends}
-    print("| backend | yours | at most | engine + fork server |\n| --- | --- | --- | --- |")
+    print(
+        "| backend | yours | at most | engine + fork server + services |\n| --- | --- | --- | --- |"
+    )
     for backend, lines in found.items():
         print(row(backend, lines))
     if options.check and (said := complaints(found)):

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import psutil
 import pytest
 import zenml_runs
+from engine import orchestrator as orchestrators
 from engine import run_store
 from engine.conclusion import raise_for_run
 from engine.exit_codes import RUN_FAILED
@@ -184,16 +185,56 @@ def test_a_job_that_is_not_in_the_metadata_is_found_by_its_run(orchestrator: InJ
     assert orchestrator.jobs.stopped == [handle]
 
 
+class PatientClock:
+    """A clock of its own time, in which a job becomes known after a while."""
+
+    def __init__(self, orchestrator: InJob, known_after: float) -> None:
+        """Begins at 0."""
+        self._orchestrator = orchestrator
+        self._known_after = known_after
+        self._time = 0.0
+
+    def now(self) -> float:
+        return self._time
+
+    def wait(self, seconds: float) -> None:
+        self._time += seconds
+        if self._time >= self._known_after:
+            self._orchestrator.jobs.jobs["submitted"] = RUNNING
+
+
 @IN_JOB
-def test_a_job_that_the_platform_may_not_know_yet_is_not_lost(orchestrator: InJob) -> None:
-    run = new_run("static", S.PROVISIONING, metadata={"controller_job": "submitted"})
+@pytest.mark.parametrize("status", [S.PROVISIONING, S.RUNNING])
+@pytest.mark.parametrize(("known_after", "is_lost"), [(59.0, False), (61.0, True)])
+def test_a_job_is_lost_only_if_the_platform_has_had_its_time_to_know_it(
+    orchestrator: InJob,
+    monkeypatch: pytest.MonkeyPatch,
+    status: ExecutionStatus,
+    known_after: float,
+    is_lost: bool,
+) -> None:
+    run = new_run("dynamic", status, metadata={"controller_job": "submitted"})
     orchestrator.jobs.unknown_seconds = 60.0
-    assert refresh(orchestrator, run, steps=True).status is S.PROVISIONING
-    assert stop(orchestrator, run).status is S.STOPPED
-    assert orchestrator.jobs.stopped == ["submitted"]
-    lost = new_run("static", S.PROVISIONING, metadata={"controller_job": "submitted"})
-    orchestrator.jobs.unknown_seconds = 0.0
-    assert refresh(orchestrator, lost, steps=True).status is S.FAILED
+    clock = PatientClock(orchestrator, known_after)
+    monkeypatch.setattr(orchestrators, "Clock", lambda: clock)
+    assert refresh(orchestrator, run, steps=True).status is (S.FAILED if is_lost else status)
+    if not is_lost:
+        assert stop(orchestrator, run).status is S.STOPPED
+        assert orchestrator.jobs.stopped == ["submitted"]
+
+
+@IN_JOB
+def test_a_job_that_waits_for_what_cannot_come_is_stopped_by_who_asks(
+    orchestrator: InJob,
+) -> None:
+    hopeless = JobStatus(Phase.PENDING, "there is no such image", hopeless=True)
+    run = new_run("static", S.PROVISIONING)
+    key = JobKey(str(run.id), CONTROLLER_STEP, 1)
+    handle = orchestrator.jobs.add(key, hopeless)
+    after = refresh(orchestrator, run, steps=True)
+    assert after.status is S.FAILED
+    assert "there is no such image" in str(after.get_body().status_reason)
+    assert handle in orchestrator.jobs.stopped
 
 
 # ---- Stopping a run

@@ -1,7 +1,8 @@
 """A backend is a folder in `template/backends/`, one in `tests/backends/`, and a name in a list.
 
-A toy is added to a copy of the repository by just these three. The copy's own tests find it: they
-generate a project, run its tests, and break it.
+Two toys are added to a copy of the repository by just these three: `toy`, a platform that runs
+jobs, and `toy_service`, a service that runs the DAG. The copy's own tests find them: they generate
+a project, run its tests, and break it.
 """
 
 from __future__ import annotations
@@ -16,28 +17,30 @@ from pathlib import Path
 import pytest
 from derived import ROOT
 
-TOY = Path(__file__).with_name("toy")
+HERE = Path(__file__).parent
+TOYS = ("toy", "toy_service")
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository with another backend, `toy`."""
+    """A copy of the repository with two more backends."""
     copy = tmp_path_factory.mktemp("repository")
     for name in ("benchmarks", "hooks", "template", "tests"):
-        ignored = shutil.ignore_patterns("__pycache__", ".*_cache", "toy")
+        ignored = shutil.ignore_patterns("__pycache__", ".*_cache", *TOYS)
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
     for name in ("copier.yml", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, copy)
     # The three things, and nothing else.
-    shutil.copytree(TOY / "template", copy / "template" / "backends" / "toy")
-    shutil.copytree(TOY / "tests", copy / "tests" / "backends" / "toy")
     questions = (copy / "copier.yml").read_text()
-    named, times = re.subn(r"(default: \[local.*)\]", r"\1, toy]", questions)
+    named, times = re.subn(r"(default: \[local.*)\]", rf"\1, {', '.join(TOYS)}]", questions)
     assert times == 1
     (copy / "copier.yml").write_text(named)
-    # What the new backend needs of the index is what `local` needs.
-    local = copy / "template" / "backends" / "local" / "constraints.txt"
-    shutil.copy(local, copy / "template" / "backends" / "toy")
+    for toy in TOYS:
+        template = copy / "template" / "backends" / toy
+        shutil.copytree(HERE / toy / "template", template)
+        shutil.copytree(HERE / toy / "tests", copy / "tests" / "backends" / toy)
+        # What the new backend needs of the index is what `local` needs.
+        shutil.copy(copy / "template" / "backends" / "local" / "constraints.txt", template)
     return copy
 
 
@@ -70,16 +73,19 @@ def test_its_tables_are_written(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tests", "count"),
+    ("chosen", "tests", "count"),
     [
-        ("tests/answers", 10),
-        ("tests/life/test_projects.py", 3),
-        ("tests/mutants/test_mutants.py", 1),
+        ("toy", "tests/answers", 20),
+        ("toy and not service", "tests/life/test_projects.py", 3),
+        ("toy_service", "tests/life/test_projects.py", 3),
+        ("toy and not service", "tests/mutants/test_mutants.py", 1),
     ],
-    ids=["answers", "project", "mutants"],
+    ids=["answers", "project", "service", "mutants"],
 )
-def test_its_tests_are_found_and_pass(repository: Path, tests: str, count: int) -> None:
-    output = run(repository, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "toy", tests)
+def test_their_tests_are_found_and_pass(
+    repository: Path, chosen: str, tests: str, count: int
+) -> None:
+    output = run(repository, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, tests)
     passed = re.search(r"(\d+) passed", output)
     assert passed, output
     assert int(passed[1]) >= count, output

@@ -130,14 +130,14 @@ def container_resources(wanted, explicit):
         "test_resources.py::test_what_a_dynamic_pipeline_and_its_isolated_step_ask_for_they_get",
         {
             "engine/job_specs.py": """
-_own_job = JobSpecs._own_job
+_own_job = JobSpecs.own_job
 
 
 def _own_job_without_resources(self, role, command, environment, resources):
     return _own_job(self, role, command, environment, ResourceSettings())
 
 
-JobSpecs._own_job = _own_job_without_resources
+JobSpecs.own_job = _own_job_without_resources
 """
         },
     ),

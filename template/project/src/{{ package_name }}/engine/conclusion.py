@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from zenml.enums import ExecutionStatus
@@ -10,7 +11,7 @@ from zenml.exceptions import RunStoppedException
 from zenml.logger import get_logger
 
 from .protocols import JobStatus, Phase
-from .run_store import STOPPED, describe_exception, end_run, get_run
+from .run_store import STOPPED, ZenMLRun, describe_exception, end_run, get_run, is_dynamic
 from .sightings import NO_REASON, describe_end
 from .texts import LONGEST_ERROR, shorten
 
@@ -25,12 +26,15 @@ logger = get_logger(__name__)
 WAS_STOPPED = "The run was stopped."
 
 
-def settle_run(run_id: UUID, end: JobStatus) -> PipelineRunResponse:
-    """Tells ZenML how a run has ended, if the run's own job could not.
+def settle_run(
+    run_id: UUID, end: JobStatus, jobs_of_steps: Callable[[], Mapping[str, JobStatus]]
+) -> PipelineRunResponse:
+    """Tells ZenML how a run and its steps have ended, as far as they could not say so themselves.
 
     Args:
         run_id: The run in ZenML.
         end: How the job of its controller or function has ended.
+        jobs_of_steps: Returns how the last jobs of its steps are, by the steps' names.
 
     Returns:
         The run, as it was before.
@@ -39,7 +43,13 @@ def settle_run(run_id: UUID, end: JobStatus) -> PipelineRunResponse:
     if run.status in STOPPED or (end.phase is Phase.STOPPED and not run.status.is_finished):
         end_run(run_id, WAS_STOPPED, failed=False)
     elif not run.status.is_successful and run.status is not ExecutionStatus.PAUSED:
-        # Also one that has failed: steps may be open that only its own job could have ended.
+        assert run.snapshot is not None
+        store = ZenMLRun(run.snapshot, run)
+        known = run.steps.keys() | (() if is_dynamic(run) else run.snapshot.step_configurations)
+        for name, job in jobs_of_steps().items():
+            if job.phase is Phase.FAILED and name in known:
+                store.end_step(name, describe_end(job), stopped=False)
+        # Also of a run that has failed: steps may be open that only its own job could have ended.
         end_run(run_id, describe_own_job(end), failed=True)
     return run
 
@@ -56,16 +66,14 @@ def raise_for_run(
 ) -> None:
     """Says how a run has ended, and tells ZenML if the run's own job could not.
 
-    Args:
-        run_id: The run in ZenML.
-        end: How the job of its controller or function has ended.
-        jobs_of_steps: Returns how the last jobs of its steps are, by the steps' names.
+    The arguments are those of `settle_run`.
 
     Raises:
         RuntimeError: If the run failed; the message names the steps and the causes.
         RunStoppedException: If it was stopped.
     """
-    before = settle_run(run_id, end)
+    jobs_of_steps = cache(jobs_of_steps)
+    before = settle_run(run_id, end, jobs_of_steps)
     if before.status is ExecutionStatus.PAUSED:
         logger.info("The run is paused. `zenml pipeline runs resume` lets it go on.")
         return

@@ -114,7 +114,7 @@ class JobSpecs:
         arguments = self.entrypoints.function.get_entrypoint_arguments(
             snapshot_id=self.snapshot.id, run_id=self.run
         )
-        return self._own_job(
+        return self.own_job(
             Role.FUNCTION,
             (*self.entrypoints.command, *arguments),
             environment,
@@ -128,15 +128,16 @@ class JobSpecs:
         command += ["--snapshot_id", str(self.snapshot.id)]
         if self.run is not None:
             command += ["--run_id", self.run]
-        return self._own_job(Role.CONTROLLER, command, environment, ResourceSettings())
+        return self.own_job(Role.CONTROLLER, command, environment, ResourceSettings())
 
-    def _own_job(
+    def own_job(
         self,
         role: Role,
         command: Sequence[str],
         environment: Mapping[str, str],
         resources: ResourceSettings,
     ) -> JobSpec:
+        """Makes the job of a run's controller or function, or of what takes its place."""
         return self._complete(
             JobSpec(
                 key=self._key(CONTROLLER_STEP, self.generation),

@@ -42,7 +42,7 @@ from .process_identity import own_process, process_is_alive
 from .protocols import JobRefused, JobStatus, Phase, Schedules, Trigger
 from .run_ids import RunIdStrategy, check_length
 from .secret_env import split_secrets
-from .sightings import LOST
+from .sightings import LOST, Sighting
 from .texts import shorten
 from .waiting import ask, wait_until_terminal
 
@@ -284,15 +284,19 @@ class JobOrchestrator(IsolatedSteps):
             The status of the run and those of its steps, as ZenML has them. Nothing, if the run has
             just been settled, if its own job is not known, or if it is not for this machine to say.
         """
-        if not run.status.is_finished and run.status not in run_store.WITHOUT_JOB:
+        steps = {name: step.status for name, step in run.steps.items()} if include_steps else None
+        # ZenML has a run as failed as soon as a step is, while others go on.
+        open_steps = steps and not all(status.is_finished for status in steps.values())
+        is_over = run.status.is_finished and not open_steps
+        if not is_over and run.status not in run_store.WITHOUT_JOB:
             own = self._own_job_status(run)
             if own is None:
                 return None, None
             if own.phase.is_terminal:
                 self._stop_leftovers(run, own)
-                self._ask(lambda: settle_run(run.id, own))
+                self._ask(lambda: settle_run(run.id, own, lambda: self._jobs_of_steps(run)))
+                # ZenML makes the status of a static run of those of its steps.
                 return None, None
-        steps = {name: step.status for name, step in run.steps.items()} if include_steps else None
         return run.status, steps
 
     def stop_run(self, run: PipelineRunResponse, graceful: bool = False) -> None:
@@ -513,11 +517,13 @@ class JobOrchestrator(IsolatedSteps):
                 # Before any job runs, so that no other execution can take this run for its own.
                 run = self._claim(snapshot, run, run_id)
             handle = self._ask(lambda: platform.submit(own_job))
+            begun = "The run's own job was submitted, and is being stopped."
             try:
-                if run_id is None:
-                    run_id = self._ask(lambda: self.run_id.of_job(platform, handle))
-                    run = self._claim(snapshot, run, run_id)
-                self._publish(run, {self.controller_metadata: handle})
+                with submission(*platform.transient, state=begun):
+                    if run_id is None:
+                        run_id = self._ask(lambda: self.run_id.of_job(platform, handle))
+                        run = self._claim(snapshot, run, run_id) if run_id else run
+                    self._publish(run, {self.controller_metadata: handle})
             except BaseException:
                 self._ask(lambda: platform.stop(handle))
                 raise
@@ -613,8 +619,8 @@ class JobOrchestrator(IsolatedSteps):
 
     def _publish(self, run: PipelineRunResponse, place: dict[str, MetadataType]) -> None:
         """Lets a run be found again, in ZenML and at the place where its controller is."""
-        assert run.orchestrator_run_id is not None
-        metadata = {METADATA_ORCHESTRATOR_RUN_ID: run.orchestrator_run_id, **place}
+        known = run.orchestrator_run_id
+        metadata = {**({METADATA_ORCHESTRATOR_RUN_ID: known} if known else {}), **place}
         self._ask(lambda: run_store.publish_metadata(run.id, self.id, metadata))
 
     def _setting(self, snapshot: PipelineSnapshotResponse, name: str) -> Any:
@@ -638,10 +644,18 @@ class JobOrchestrator(IsolatedSteps):
         handle = self._own_job(root)
         if handle is None:
             return None
-        found = self._ask(lambda: self.platform.describe([handle])).get(handle)
-        # The platform may not know yet what it has accepted.
-        is_new = self.platform.unknown_seconds > 0 and root.status is ExecutionStatus.PROVISIONING
-        return found or (JobStatus(Phase.PENDING) if is_new else JobStatus(Phase.FAILED, LOST))
+        clock = Clock()
+        # Nobody here has seen it, so it may take its time to become known.
+        sighting, status = Sighting(clock.now(), self.platform.unknown_seconds), None
+        while status is None:
+            found = self._ask(lambda: self.platform.describe([handle])).get(handle)
+            status = sighting.look(found, clock.now())
+            if status is None:
+                clock.wait(self.platform.poll_seconds)
+        if status.hopeless:
+            self._ask(lambda: self.platform.stop(handle))
+            return replace(status, phase=Phase.FAILED)
+        return status
 
     def _own_job(self, run: PipelineRunResponse) -> JobHandle | None:
         """Returns the last job of a run's controller or function; None if it is not known."""
@@ -665,8 +679,16 @@ class JobOrchestrator(IsolatedSteps):
         names = {str(step.id): name for name, step in run.steps.items()}
         return {names.get(step, step): found[h] for step, h in handles.items() if h in found}
 
-    def _stop_jobs(self, run: PipelineRunResponse) -> None:
-        """Stops the run's own job, and all others of it and of its children that have not ended."""
+    def _stop_jobs(self, run: PipelineRunResponse, spared: JobHandle | None = None) -> None:
+        """Stops the run's own job, and all others of it and of its children that have not ended.
+
+        Args:
+            run: The run.
+            spared: A job that is left alone: that which asks.
+
+        Raises:
+            Exception: What the platform raises, if it refuses. The others are stopped nonetheless.
+        """
         platform = self.platform
         # Its own first, so that it submits nothing more.
         own = None if run.root_run_id else run.run_metadata.get(self.controller_metadata)
@@ -677,10 +699,16 @@ class JobOrchestrator(IsolatedSteps):
         ):
             handles |= dict.fromkeys(self._ask(partial(platform.find, str(each))).values())
         known = self._ask(lambda: platform.describe(handles)) if handles else {}
+        refusals: list[Exception] = []
         for handle in handles:
-            if handle in known and known[handle].phase.is_terminal:
+            if handle == spared or (handle in known and known[handle].phase.is_terminal):
                 continue
-            self._ask(partial(platform.stop, handle))
+            try:
+                self._ask(partial(platform.stop, handle))
+            except Exception as error:
+                refusals.append(error)
+        if refusals:
+            raise refusals[0]
 
     def _schedules(self) -> Schedules:
         platform = self.platform
@@ -707,11 +735,14 @@ class ContainerJobOrchestrator(JobOrchestrator, ContainerizedOrchestrator):
 
 
 @contextmanager
-def submission(*transient: type[Exception]) -> Iterator[None]:
-    """Says in one way that nothing was submitted, and why. ZenML takes a schedule back then.
+def submission(
+    *transient: type[Exception], state: str = "Nothing was submitted."
+) -> Iterator[None]:
+    """Says in one way why a submission has failed. ZenML takes a schedule back then.
 
     Args:
         transient: What the platform raises when it does not answer.
+        state: What has come of it so far.
 
     Raises:
         PipelineSubmissionError: In place of the errors that a user can understand.
@@ -725,7 +756,7 @@ def submission(*transient: type[Exception]) -> Iterator[None]:
     try:
         yield
     except understood as error:
-        raise PipelineSubmissionError(shorten(f"Nothing was submitted. {error}")) from error
+        raise PipelineSubmissionError(shorten(f"{state} {error}")) from error
 
 
 def trigger_of(schedule: ScheduleResponse) -> Trigger:

@@ -5,8 +5,9 @@ There are two kinds of platforms.
 
 - A **job platform** runs one job at a time: it starts it, says how it is, stops it. The engine's
   controller walks the DAG and submits a job for each step. Implement `JobPlatform`.
-- A **pipeline service** runs the DAG itself: it takes a definition of the whole pipeline. Implement
-  `PipelineService`, and `ContainerContract` for what differs inside its containers.
+- A **pipeline service** is a job platform that also runs whole pipelines: it takes all steps at
+  once, and walks the DAG itself. Implement `PipelineService`, and `ContainerContract` for what
+  differs inside its containers.
 
 The engine owns everything else: the DAG, retries, execution modes, the run ID, stop, status,
 recovery, and all calls to ZenML.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from zenml.config import ResourceSettings
     from zenml.config.base_settings import BaseSettings
-    from zenml.config.retry_config import StepRetryConfig
     from zenml.enums import ExecutionMode
 
 # What a platform calls a job: a printable text of at most 255 characters. It is stored in ZenML,
@@ -326,77 +326,89 @@ class Schedules(Protocol):
 
 
 @dataclass(frozen=True)
-class StepSpec:
-    """A step of a pipeline that a service runs.
+class PipelineSpec(JobSpec):
+    """A static pipeline as one job: what a pipeline service gets instead of a controller's job.
+
+    It has no command. Its secrets are those that all of its steps have.
 
     Attributes:
-        job: What the step runs. Its environment may contain the service's own placeholders.
-        upstream: The names of the steps that must succeed before it.
-        retry: How often, and when, it is tried again.
+        steps: The jobs of its steps, in an order in which they could run. A retry is the
+            supervisor's, in the step's container: the service starts each step once.
+        upstream: The names of the steps that must succeed before a step, by its name.
+        mode: What a failed step means for those that have not begun. Those in progress the
+            supervisor stops, if they are to be.
     """
 
-    job: JobSpec
-    upstream: Collection[str]
-    retry: StepRetryConfig | None
+    steps: Sequence[JobSpec] = ()
+    upstream: Mapping[str, Collection[str]] = field(default_factory=dict)
+    mode: ExecutionMode | None = None
 
 
-class PipelineService(Protocol):
-    """Runs whole pipelines. Errors of `transient` are as with `JobPlatform`.
+class PipelineService(JobPlatform, Protocol):
+    """Runs whole pipelines; and single jobs, for dynamic pipelines: functions and isolated steps.
 
-    Attributes:
-        transient: The errors that are worth another try.
-        jobs: Runs the function of a dynamic pipeline, and its isolated steps.
+    An *execution* is what became of a `PipelineSpec`. It is a job like any other, with a handle and
+    a key: it is checked by `validate`, started by `submit` (or by a schedule), told by `describe`,
+    and ended by `stop`, with all that belongs to it. So the engine treats both alike. `find` may
+    leave executions out: ZenML has their handles. In a step's container, `current_job` returns the
+    execution; in any other, the job itself.
+
+    A word for a status that is not known yet is `Phase.RUNNING`: services get new ones.
     """
 
-    transient: tuple[type[Exception], ...]
-    jobs: JobPlatform
-
-    def compile(
-        self, pipeline: str, steps: Sequence[StepSpec], settings: BaseSettings, mode: ExecutionMode
-    ) -> Any:
-        """Makes the service's definition of a pipeline. Asks nobody.
+    def describe_steps(self, handle: JobHandle) -> Mapping[str, JobStatus]:
+        """Tells how the steps of an execution are.
 
         Args:
-            pipeline: The pipeline's name. Any text.
-            steps: Its steps, in an order in which they could run.
-            settings: The pipeline's settings.
-            mode: What a failed step means for the others.
+            handle: An execution; or a job, which has no steps.
 
         Returns:
-            The definition, which only the service reads.
-
-        Raises:
-            ValueError: If the service cannot run it. The text names the step and the remedy.
+            The status of each step that has begun, by ZenML's name.
         """
 
-    def start(self, definition: Any, *, token: str) -> JobHandle:
-        """Starts an execution, once: the same token is the same execution.
+    def links(self, handle: JobHandle) -> Mapping[str, str]:
+        """Returns where a person looks at an execution or a job: URLs, by ZenML's names for them.
 
-        Raises:
-            JobRefused: If the service refuses for good.
+        These are `zenml.constants.METADATA_ORCHESTRATOR_URL` and `METADATA_ORCHESTRATOR_LOGS_URL`.
         """
 
-    def describe(self, execution: JobHandle) -> JobStatus | None:
-        """Tells how an execution is; None if the service does not know it."""
+    def clean_up(self, handle: JobHandle) -> None:
+        """Deletes what was kept for an execution or a job, such as a secret.
 
-    def describe_steps(self, execution: JobHandle) -> Mapping[str, JobStatus]:
-        """Tells how the steps are that have begun, by ZenML's names."""
-
-    def stop(self, execution: JobHandle) -> None:
-        """Stops an execution and its jobs. Does not wait; no error if it has ended."""
-
-    def url(self, execution: JobHandle) -> str | None:
-        """Returns the page where a person looks at an execution."""
+        It is called when the run has ended, by whoever sees that: a client that waits, one that
+        asks, or one that stops it. So it may be called again, and what is gone is no error.
+        """
 
 
 class ContainerContract(Protocol):
-    """What differs inside a service's containers. The supervisor of each container calls it."""
+    """What differs inside a service's containers. `services.supervisor.supervise` asks it.
+
+    Its module is the first that is run in each container, and should import little.
+    """
 
     def restore_environment(self) -> None:
-        """Completes `os.environ`: what the service could not carry as it is, and the secrets."""
+        """Completes `os.environ`: what the service could not carry as it is, and the secrets.
 
-    def report_failure(self, reason: str) -> None:
-        """Tells the service, in its own way, why this container fails."""
+        No thread of it may be left: the process is forked afterwards.
+
+        Raises:
+            Exception: If it cannot be done. The job then fails, with the reason.
+        """
+
+    def report_failure(self, reason: str, exit_code: int) -> int:
+        """Tells the service, in its own way, why this container fails.
+
+        Args:
+            reason: Why, in words; empty if `exit_code` says as much.
+            exit_code: How the process ended; 128 + n for signal n.
+
+        Returns:
+            The exit code that the container is to have.
+        """
 
     def will_restart(self) -> bool:
-        """Tells whether the service starts this container again by itself."""
+        """Tells whether the service, which has asked this container to end, starts it again.
+
+        It is asked of the function of a dynamic pipeline alone, in a process of its own, which may
+        import anything. The run is then left as it is.
+        """

@@ -42,8 +42,12 @@ class RunIdStrategy:
         """
         raise NotImplementedError
 
-    def of_job(self, platform: JobPlatform, handle: JobHandle) -> str:
-        """Returns the ID that came with the job of a controller, if `new` returned None."""
+    def of_job(self, platform: JobPlatform, handle: JobHandle) -> str | None:
+        """Returns the ID that came with the run's own job, if `new` returned None.
+
+        None if the processes of the run alone know it. Then ZenML cannot stop the run before the
+        first of them has begun, and may take one of two runs for the other that begin together.
+        """
         raise NotImplementedError
 
     def read(self, connect: Callable[[], JobPlatform]) -> str:

@@ -305,6 +305,13 @@ def get_snapshot(snapshot_id: UUID) -> PipelineSnapshotResponse:
 
 
 @asking_zenml()
+def find_run(snapshot: PipelineSnapshotResponse, run_id: str) -> PipelineRunResponse | None:
+    """Finds the execution of a snapshot that has an ID; None if there is none yet."""
+    runs = Client().list_pipeline_runs(snapshot_id=snapshot.id, orchestrator_run_id=run_id)
+    return Client().get_pipeline_run(runs.items[0].id) if runs.items else None
+
+
+@asking_zenml()
 def claim_run(
     snapshot: PipelineSnapshotResponse, run: PipelineRunResponse | None, run_id: str
 ) -> PipelineRunResponse:
@@ -320,10 +327,8 @@ def claim_run(
         keeps the ID that it has.
     """
     if run is None:
-        runs = Client().list_pipeline_runs(snapshot_id=snapshot.id, orchestrator_run_id=run_id)
-        if runs.items:
-            return Client().get_pipeline_run(runs.items[0].id)
-        return create_placeholder_run(snapshot=snapshot, orchestrator_run_id=run_id)
+        found = find_run(snapshot, run_id)
+        return found or create_placeholder_run(snapshot=snapshot, orchestrator_run_id=run_id)
     if run.orchestrator_run_id:
         return run
     try:
