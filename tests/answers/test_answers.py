@@ -176,7 +176,9 @@ def test_a_strategy_of_another_backend_is_refused_with_the_reason(
     if strategy in offered:
         assert answers(tmp_path / "project", **pair).items() >= pair.items()
         return
-    reason = f"{strategy} needs the backend {owner}; {backend} offers {', '.join(offered)}"
+    # Others may offer it too.
+    reason = rf"{strategy} needs the backend (\w+ or )*{owner}( or \w+)*; {backend} offers "
+    reason += ", ".join(offered)
     with pytest.raises(ValueError, match=reason):
         render(tmp_path / "project", **pair)
     assert not (tmp_path / "project").exists()
@@ -423,8 +425,9 @@ def test_the_defaults_need_no_network_and_leave_no_template_behind(
         *rendered
     }
     for name, text in rendered.items():
-        # `{{ image }}` is how a user of the backend names a pod's own image.
-        text_of_ours = text.replace('"{{ image }}"', "")
+        # `{{ image }}` is how a user of a backend names a pod's own image, and `{{jobs.token}}` a
+        # secret of ZenML's.
+        text_of_ours = text.replace('"{{ image }}"', "").replace("'{{jobs.token}}'", "")
         assert not re.search(r"(?<!\$)\{\{|\{%|\{#", text_of_ours), name
         assert text == text.rstrip("\n") + "\n" or not text, name
 

@@ -50,10 +50,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from zenml.config.base_settings import BaseSettings
+    from zenml.config.build_configuration import BuildConfiguration
     from zenml.config.step_run_info import StepRunInfo
     from zenml.metadata.metadata_types import MetadataType
     from zenml.models import (
         PipelineRunResponse,
+        PipelineSnapshotBase,
         PipelineSnapshotResponse,
         ScheduleResponse,
         ScheduleUpdate,
@@ -135,9 +137,9 @@ class JobOrchestrator(IsolatedSteps):
             return (False, f"Orchestrator `{self.name}`: {problem}") if problem else (True, "")
 
         needed = {StackComponentType.CONTAINER_REGISTRY, StackComponentType.IMAGE_BUILDER}
+        builds = isinstance(self, ContainerJobOrchestrator) and not self.prebuilt_image()
         return StackValidator(
-            required_components=needed if isinstance(self, ContainerizedOrchestrator) else None,
-            custom_validation_function=validate,
+            required_components=needed if builds else None, custom_validation_function=validate
         )
 
     @property
@@ -721,7 +723,24 @@ class JobOrchestrator(IsolatedSteps):
 
 
 class ContainerJobOrchestrator(JobOrchestrator, ContainerizedOrchestrator):
-    """An orchestrator whose jobs run in images that ZenML builds."""
+    """An orchestrator whose jobs run in images, to which ZenML brings the user's code."""
+
+    def prebuilt_image(self) -> str | None:
+        """Returns what jobs run in, if no image is to be built for them; None to let ZenML build.
+
+        ZenML then only uploads the user's code. A `parent_image` of the user's takes its place.
+        """
+        return None
+
+    def get_docker_builds(self, snapshot: PipelineSnapshotBase) -> list[BuildConfiguration]:
+        """Returns the builds. One that is skipped still makes ZenML upload the code."""
+        builds = super().get_docker_builds(snapshot)
+        if image := self.prebuilt_image():
+            for build in builds:
+                named = build.settings.parent_image or image
+                changes = {"skip_build": True, "parent_image": named}
+                build.settings = build.settings.model_copy(update=changes)
+        return builds
 
     def _image_of(self, snapshot: PipelineSnapshotResponse, step: str | None) -> str | None:
         """Returns the image of a step, or that of the pipeline itself (None)."""

@@ -37,6 +37,17 @@ class JobRefused(Exception):  # noqa: N818 - a refusal, not a fault
     """The platform will never take this job. Its text says why, in words for the user."""
 
 
+class NotWrittenError(NotImplementedError):
+    """A function of a platform is not written yet."""
+
+    def __init__(self, platform: object, function: str) -> None:
+        """Names the function, and where it says what it must do."""
+        super().__init__(
+            f"`{type(platform).__name__}.{function}` is not written yet. What it must do is said "
+            f"at `JobPlatform.{function}` in engine/protocols.py; README.md says how to get there."
+        )
+
+
 class JobKey(NamedTuple):
     """Identifies one attempt of one job, whoever submits it: the idempotency key.
 
@@ -158,6 +169,9 @@ class JobSpec:
 class JobPlatform(Protocol):
     """Runs jobs. Each function may be called from several threads at a time.
 
+    A platform that derives from this class may be written function by function: those that are
+    missing raise `NotWrittenError`.
+
     Any function but `validate` may raise an error of `transient`, when the platform does not answer
     or is overloaded: the engine then calls it again, later, with the same arguments. So none of
     them has to retry. A controller goes on without end; a submission, a stop or a question of the
@@ -185,6 +199,7 @@ class JobPlatform(Protocol):
             ValueError: If the platform can never run it. The text names every field that is wrong,
                 what was asked for, what there is, and the remedy.
         """
+        raise NotWrittenError(self, "validate")
 
     def submit(self, job: JobSpec) -> JobHandle:
         """Starts a job, once.
@@ -199,6 +214,7 @@ class JobPlatform(Protocol):
         Raises:
             JobRefused: If the platform refuses for good, in its own words.
         """
+        raise NotWrittenError(self, "submit")
 
     def describe(self, handles: Collection[JobHandle]) -> Mapping[JobHandle, JobStatus]:
         """Tells how jobs are, if possible with one request for all.
@@ -211,6 +227,7 @@ class JobPlatform(Protocol):
             engine counts it as lost if it was seen before, or stays unknown for `unknown_seconds`.
             Never report a job as failed because the platform could not be asked: raise instead.
         """
+        raise NotWrittenError(self, "describe")
 
     def stop(self, handle: JobHandle) -> None:
         """Asks a job to end with SIGTERM, and has it killed after its grace period.
@@ -219,6 +236,7 @@ class JobPlatform(Protocol):
         job has ended or is unknown, but stops one that was accepted a moment ago. How a stopped job
         is described in the end, as stopped, failed or succeeded, is not important.
         """
+        raise NotWrittenError(self, "stop")
 
     def logs(self, handle: JobHandle, *, follow: bool = False) -> Iterator[str]:
         """Reads what a job has written so far, line by line, without line ends.
@@ -231,6 +249,7 @@ class JobPlatform(Protocol):
         Returns:
             The lines; no lines if the log is gone, or is shown to the user in another way.
         """
+        raise NotWrittenError(self, "logs")
 
     def find(self, run: str) -> Mapping[JobKey, JobHandle]:
         """Finds the jobs of a run, whichever process submitted them.
@@ -243,9 +262,11 @@ class JobPlatform(Protocol):
         Returns:
             Every job of the run that the platform knows, ended or not.
         """
+        raise NotWrittenError(self, "find")
 
     def current_job(self) -> JobHandle | None:
         """Returns the handle of the job that this process belongs to; None outside of jobs."""
+        raise NotWrittenError(self, "current_job")
 
 
 @runtime_checkable

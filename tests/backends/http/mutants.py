@@ -1,0 +1,88 @@
+"""The mutants of `http`: the mistakes of a team that makes it speak to its own service."""
+
+from __future__ import annotations
+
+from mutants.contract import (
+    ALWAYS_SUCCEEDED,
+    EVERY_PROCESS,
+    FAILING,
+    MISSING,
+    NO_RESOURCES,
+    RUN_ID,
+    SAME_SNAPSHOT,
+    SAME_STEPS,
+    STOPPED,
+    SUBMITTED,
+    new,
+    read,
+    set_if,
+)
+from mutants.mutant import Mutant
+
+ALONE = "test_platform.py::TestPlatform"
+
+MUTANTS = [
+    Mutant("A constant ID", SAME_SNAPSHOT, new("'my-run'")),
+    Mutant("The ID of each step's own job", SAME_STEPS, read("os.environ['SERVICE_JOB_ID']")),
+    Mutant(
+        "A UUID made up when the variable is missing",
+        MISSING,
+        read("os.environ.get(self.variable) or str(uuid.uuid4())"),
+    ),
+    Mutant(
+        "The variable is never set in steps", EVERY_PROCESS, set_if("job.role is not Role.STEP")
+    ),
+    Mutant("Resources that never reach the platform", SUBMITTED, NO_RESOURCES),
+    Mutant("A failing step reported as success", FAILING, ALWAYS_SUCCEEDED),
+    Mutant(
+        "A stop that does nothing",
+        STOPPED,
+        {"engine/orchestrator.py": "JobOrchestrator._stop_run = lambda self, run, graceful: None"},
+    ),
+    Mutant(
+        "ZenML's token among the variables that anybody may read",
+        "test_secrets.py::test_the_token_is_among_the_secrets_of_a_job_and_nowhere_else",
+        {"engine/job_specs.py": "split_secrets = lambda environment: (dict(environment), {})"},
+    ),
+    Mutant(
+        "A new key for each request",
+        f"{ALONE}::test_a_lost_answer_starts_nothing_twice",
+        text={"platform.py": {'"key": str(job.key)': '"key": f"{job.key}#{os.urandom(4).hex()}"'}},
+    ),
+    Mutant(
+        "An overloaded service taken for one that refuses",
+        f"{ALONE}::test_no_answer_is_told_from_a_refusal",
+        {"platform.py": "OVERLOADED.clear()"},
+    ),
+    Mutant(
+        "The first page of the list only",
+        f"{ALONE}::test_all_jobs_of_a_run_are_found_whatever_they_are_called",
+        text={"platform.py": {"if not page:": "if page or True:"}},
+    ),
+    Mutant(
+        "A step among the controllers",
+        "test_settings.py::test_a_step_in_the_queue_of_the_controllers_is_refused",
+        text={"platform.py": {"if job.role is Role.STEP and cast": "if False and cast"}},
+    ),
+]
+
+EQUIVALENT = [
+    Mutant(
+        "The address and the ID of the controller's job",
+        RUN_ID,
+        {
+            "run_id.py": """
+_read = RunId.read
+
+
+def _read_whole(self, connect):
+    found = _read(self, connect)
+    return found if "/" in found else f"service/{found}"
+
+
+RunId.of_job = lambda self, platform, handle: f"service/{handle}"
+RunId.read = _read_whole
+"""
+        },
+    ),
+]
