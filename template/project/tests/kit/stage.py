@@ -210,6 +210,10 @@ class FolderStore:
         ended = bool(statuses) and statuses[-1] != "running"
         return self._controller.StepRecord(len(statuses), succeeded, ended and not succeeded)
 
+    def was_told_failed(self) -> bool:
+        """Tells whether the controller has said that the run failed."""
+        return self.status == "failed"
+
     def reuse_cached(self, name: str) -> bool:
         """Tells whether there is an earlier result."""
         return name in self.cached
