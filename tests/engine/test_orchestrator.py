@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 from uuid import UUID, uuid4
@@ -30,6 +31,7 @@ from zenml.exceptions import IllegalOperationError
 from zenml.execution.pipeline.dynamic.run_context import DynamicPipelineRunContext
 from zenml.models import RunMetadataResource
 from zenml.steps.heartbeat import StepHeartbeatWorker
+from zenml.utils import source_utils
 from zenml.utils.run_utils import refresh_run_status, stop_run
 from zenml.zen_stores.sql_zen_store import SqlZenStore
 from zenml_runs import ENDED, RUNNING, InClient, InJob, new_run, new_step, now, set_status
@@ -52,9 +54,12 @@ def database() -> Iterator[None]:
     """A ZenML of these tests' own."""
     GlobalConfiguration._reset_instance()
     Client._reset_instance()
+    # Where tests are shared out, `__main__` has no file for ZenML to find it by.
+    source_utils.set_custom_source_root(str(Path(__file__).parent))
     # What becomes of it after a power cut is of no interest.
     event.listen(Engine, "connect", forget_durability)
     yield
+    source_utils.set_custom_source_root(None)
     event.remove(Engine, "connect", forget_durability)
     GlobalConfiguration._reset_instance()
     Client._reset_instance()
