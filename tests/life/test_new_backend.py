@@ -77,7 +77,7 @@ def test_its_tables_are_written(repository: Path) -> None:
     [
         ("toy", "tests/answers", 20),
         ("toy and not service", "tests/life/test_projects.py", 3),
-        ("toy_service", "tests/life/test_projects.py", 3),
+        pytest.param("toy_service", "tests/life/test_projects.py", 3, marks=pytest.mark.gate),
         ("toy and not service", "tests/mutants/test_mutants.py", 1),
     ],
     ids=["answers", "project", "service", "mutants"],

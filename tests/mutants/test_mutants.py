@@ -98,10 +98,16 @@ def marks(backend: str, mutant: Mutant, seen: set[str]) -> list[pytest.MarkDecor
     return [pytest.mark.gate if in_gate else pytest.mark.exhaustive]
 
 
-def cases(found: dict[str, list[Mutant]]) -> list[object]:
-    """Returns the parameters of a test: the mutants, with the mark that says when they are due."""
+def cases(found: dict[str, list[Mutant]], *, quick: bool = True) -> list[object]:
+    """Returns the parameters of a test: the mutants, with the mark that says when they are due.
+
+    Args:
+        found: The mutants of each backend.
+        quick: Whether the test is over soon, as it ends with the first failure.
+    """
+    slow = [] if quick else [pytest.mark.gate]
     return [
-        pytest.param(backend, mutant, id=f"{backend}-{mutant.name}", marks=due)
+        pytest.param(backend, mutant, id=f"{backend}-{mutant.name}", marks=due or slow)
         for backend, mutants_of_backend in found.items()
         for seen in [set[str]()]
         for mutant in mutants_of_backend
@@ -131,7 +137,7 @@ def test_a_mutant_is_killed(bench: Bench, tmp_path: Path, backend: str, mutant: 
     assert re.search(failed, result.stdout, re.MULTILINE), result.stdout
 
 
-@pytest.mark.parametrize(("backend", "mutant"), cases(equivalent()))
+@pytest.mark.parametrize(("backend", "mutant"), cases(equivalent(), quick=False))
 def test_an_unusual_but_right_implementation_survives(
     bench: Bench, tmp_path: Path, backend: str, mutant: Mutant
 ) -> None:
