@@ -229,6 +229,19 @@ def test_a_job_is_lost_only_if_the_platform_has_had_its_time_to_know_it(
 
 
 @IN_JOB
+def test_an_isolated_step_that_was_found_is_not_lost_while_the_platform_may_not_know_it(
+    orchestrator: InJob,
+) -> None:
+    run = new_run("dynamic", metadata=own_job(orchestrator, alive=True))
+    step = new_step(run)
+    # Its job is listed, and questions about it lag behind.
+    handle = orchestrator.jobs.add(JobKey(str(run.id), str(step.id), 1), RUNNING)
+    del orchestrator.jobs.jobs[handle]
+    orchestrator.jobs.unknown_seconds = 60.0
+    assert orchestrator.get_isolated_step_status(step) is S.PROVISIONING
+
+
+@IN_JOB
 def test_a_job_that_waits_for_what_cannot_come_is_stopped_by_who_asks(
     orchestrator: InJob,
 ) -> None:

@@ -4,7 +4,7 @@
 A project subclasses `PlatformConformance`, and says how the platform is reached. To run just these
 tests, while `JobPlatform` is written function by function:
 
-    pytest --noconftest tests/test_platform.py
+    pytest -x --noconftest tests/test_platform.py
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import importlib
 import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -114,27 +115,29 @@ class PlatformConformance:
         # Also when it has ended.
         assert {platform.submit(job)} == handles
         (handle,) = handles
-        assert platform.find(run) == {job.key: handle}
+        self.check_found(platform, run, {job.key: handle})
         assert list(platform.logs(handle)) == ["done"]
 
     def test_another_attempt_is_another_job(self, platform: Any, run: str) -> None:
         first = self.job(platform, run)
         second = self.job(platform, run, key=first.key._replace(attempt=2))
-        assert platform.submit(first) != platform.submit(second)
-        assert platform.find(run).keys() == {first.key, second.key}
+        handles = {job.key: platform.submit(job) for job in (first, second)}
+        assert len({*handles.values()}) == 2
+        self.check_found(platform, run, handles)
 
     def test_a_lost_answer_starts_nothing_twice(self, platform: Any, run: str) -> None:
         job = self.job(platform, run)
         with self.lose_next_answer(), pytest.raises(platform.transient):
             platform.submit(job)
         handle = platform.submit(job)
-        assert platform.find(run) == {job.key: handle}
+        self.check_found(platform, run, {job.key: handle})
         assert self.end_of(platform, handle).phase.value == "succeeded"
         assert list(platform.logs(handle)) == ["done"]
 
     def test_no_answer_is_told_from_a_refusal(self, platform: Any, run: str) -> None:
         job = self.job(platform, run)
         handle = platform.submit(job)
+        self.check_known(platform, handle)
         asked: dict[str, Callable[[], object]] = {
             "submit": lambda: platform.submit(job),
             "describe": lambda: platform.describe([handle]),
@@ -199,7 +202,8 @@ class PlatformConformance:
 
     def test_an_unknown_job_is_left_out_and_nothing_to_stop(self, platform: Any, run: str) -> None:
         handle = platform.submit(self.job(platform, run))
-        unknown = f"{handle[:-4]}0000"
+        unknown = self.unknown_handle(handle)
+        self.check_known(platform, handle)
         assert platform.describe([handle, unknown]).keys() == {handle}
         assert not platform.describe([])
         platform.stop(unknown)
@@ -213,10 +217,10 @@ class PlatformConformance:
         jobs = [self.job(platform, run, name=name) for name in names]
         jobs.append(self.job(platform, str(uuid.uuid4())))
         *of_run, other = zip(jobs, map(platform.submit, jobs), strict=True)
-        found = platform.find(run)
-        assert found == {job.key: handle for job, handle in of_run}
+        found = {job.key: handle for job, handle in of_run}
+        self.check_found(platform, run, found)
         assert len(set(found.values())) == len(names)
-        assert platform.describe(found.values()).keys() == set(found.values())
+        self.check_known(platform, *found.values())
         assert other[1] not in found.values()
 
     def test_a_log_is_followed_to_its_end_and_no_line_is_torn_or_lost(
@@ -281,16 +285,40 @@ class PlatformConformance:
         }
         return protocols.JobSpec(**given | more)
 
+    def unknown_handle(self, handle: str) -> str:
+        """Makes the handle of a job that there is not, from that of one that there is.
+
+        Override it if what stands at the end of a handle does not tell jobs apart.
+        """
+        return f"{handle[:-4]}0000"
+
+    @staticmethod
+    def check_known(platform: Any, *handles: str) -> None:
+        """Checks that jobs are described, once the platform has had its time to know them."""
+        wait_for(platform, lambda: platform.describe(handles).keys() == {*handles})
+        assert platform.describe(handles).keys() == {*handles}
+
+    @staticmethod
+    def check_found(platform: Any, run: str, jobs: Mapping[Any, str]) -> None:
+        """Checks which jobs of a run are found, once the platform has had its time to know them."""
+        wait_for(platform, lambda: platform.find(run) == jobs)
+        assert platform.find(run) == jobs
+
     @staticmethod
     def end_of(platform: Any, handle: str) -> Any:
         """Waits until a job has ended, and returns how."""
+        status = None
 
         def has_ended() -> bool:
+            nonlocal status
             status = platform.describe([handle]).get(handle)
             return status is not None and status.phase.is_terminal
 
-        wait_until(has_ended, JOB_SECONDS, what=f"the job {handle} is to end", pause=0.1)
-        return platform.describe([handle])[handle]
+        try:
+            wait_until(has_ended, JOB_SECONDS, what=f"the job {handle} is to end", pause=0.1)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error} How it is: {status}") from error
+        return status
 
     @staticmethod
     def wait_for_log(platform: Any, handle: str, lines: list[str]) -> None:
@@ -298,6 +326,12 @@ class PlatformConformance:
         wait_until(
             lambda: list(platform.logs(handle)) == lines, JOB_SECONDS, what="a job is to write"
         )
+
+
+def wait_for(platform: Any, condition: Callable[[], bool]) -> None:
+    """Waits until a condition holds, or a new job may be unknown no longer."""
+    with suppress(TimeoutError):
+        wait_until(condition, platform.unknown_seconds, what="jobs are to be known", pause=0.1)
 
 
 def package_of(platform: Any) -> str:

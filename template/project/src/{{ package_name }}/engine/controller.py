@@ -220,7 +220,7 @@ class Controller:
                 if number < record.attempts:  # Each attempt had a job: there is a later one.
                     number, handle = record.attempts, None
                 self._failures[name] = max(0, record.attempts - 1)
-                attempt = self._note_attempt(name, number, seen=handle is not None)
+                attempt = self._note_attempt(name, number, found=handle is not None)
                 attempt.is_recovered = True
                 if handle is not None:
                     attempt.handle = handle
@@ -228,20 +228,20 @@ class Controller:
                 else:  # Its job may still be found.
                     attempt.may_submit = False
 
-    def _note_attempt(self, name: str, number: int, *, seen: bool = False) -> Attempt:
+    def _note_attempt(self, name: str, number: int, *, found: bool = False) -> Attempt:
         """Notes that an attempt is in progress, of which the job is still to be had.
 
         Args:
             name: The step's name.
             number: Which attempt it is.
-            seen: Whether the platform has known its job before.
+            found: Whether its job was found already.
         """
         now = self._clock.now()
-        sighting = Sighting(now, self._platform.unknown_seconds, seen=seen)
+        sighting = Sighting(now, self._platform.unknown_seconds)
         attempt = Attempt(number, self._failures.get(name, 0), sighting, asked_at=now)
         self._attempts[name] = number
         self._active[name] = attempt
-        if not seen:
+        if not found:
             self._unanswered[name] = None
         return attempt
 
@@ -279,7 +279,7 @@ class Controller:
         for name in strays:
             number, handle = jobs[name]
             self._dag.started(name)
-            self._note_attempt(name, number, seen=True).is_recovered = True
+            self._note_attempt(name, number, found=True).is_recovered = True
             if self._stop is not StopRequest.GRACEFUL:
                 self._ask_to_stop([name])
             self._know(name, handle)

@@ -143,7 +143,8 @@ class IsolatedSteps(BaseOrchestrator):
         handle = self.platform.find(str(run)).get(JobKey(str(run), str(step_run.id), 1))
         if handle is None:
             return None
-        step = IsolatedStep(run, handle, Sighting(self._clock.now(), 0.0, seen=True))
+        sighting = Sighting(self._clock.now(), self.platform.unknown_seconds)
+        step = IsolatedStep(run, handle, sighting)
         with self._steps_lock:
             return self._steps.setdefault(step_run.id, step)
 

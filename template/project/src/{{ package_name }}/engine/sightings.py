@@ -14,16 +14,15 @@ NO_REASON = "it does not say why"
 class Sighting:
     """What was seen of one job so far."""
 
-    def __init__(self, since: float, patience: float, *, seen: bool = False) -> None:
+    def __init__(self, since: float, patience: float) -> None:
         """Begins to look.
 
         Args:
-            since: When the job was submitted, by the clock that `look` gets.
+            since: When the job was submitted, or found, by the clock that `look` gets.
             patience: How long it may stay unknown from then on: the platform's `unknown_seconds`.
-            seen: Whether the platform has known it before.
         """
         self._unknown_until = since + patience
-        self._seen = seen
+        self._seen = False
 
     def look(self, status: JobStatus | None, now: float) -> JobStatus | None:
         """Judges what the platform says.
