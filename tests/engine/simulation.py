@@ -708,6 +708,9 @@ def check_end(world: World, *, succeeded: bool) -> None:
 def check_nothing_is_left(world: World, done: set[str], failed: set[str]) -> None:
     """Checks that a run that goes on after failures has tried all that it could."""
     for name in failed:
+        # How often a step was tried that never began, no controller after the first can know.
+        if name in world.zenml.unstarted and world.scenario.kills:
+            continue
         if tries_of(world, name) <= world.scenario.retries.get(name, 0):
             raise ViolationError(f"{name} had another try left")
     for name, upstream in world.scenario.upstream.items():
