@@ -286,6 +286,7 @@ class SimulatedZenML:
                 self._world.tell(f"ZenML is told that {name} is {runs[-1].status}: {cause}")
             elif not runs and not stopped:
                 self.steps[name] = [SimulatedStepRun(0, "failed")]
+                self.unstarted.add(name)
                 self._world.tell(f"ZenML is told that {name} failed unstarted: {cause}")
             return cause
 
