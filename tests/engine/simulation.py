@@ -709,8 +709,8 @@ def check_end(world: World, *, succeeded: bool) -> None:
 def check_nothing_is_left(world: World, done: set[str], failed: set[str]) -> None:
     """Checks that a run that goes on after failures has tried all that it could."""
     for name in failed:
-        # After a restart, it cannot be told whether an attempt that never began was the one that was
-        # taken away, or a later one.
+        # After a restart, it cannot be told whether the attempt that never began was the one that
+        # was taken away, or a later one.
         if world.scenario.kills and name in world.zenml.unstarted and was_preempted(world, name):
             continue
         if tries_of(world, name) <= world.scenario.retries.get(name, 0):
