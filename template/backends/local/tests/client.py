@@ -4,11 +4,15 @@
 Arguments: a folder for marks, and the names of the pipelines.
 """
 
+import signal
 import sys
 from pathlib import Path
 
 import platform_pipelines
 from kit.pipelines import note
+
+# A shell that runs the tests in the background lets them ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 marks, *names = sys.argv[1:]
 for name in names:
