@@ -10,12 +10,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from engine.services.persistence import LONGEST_PAUSE, repeat_requests
 from engine.services.supervisor import FAIL_FAST, NOT_RESTORED, RETRY, supervised_arguments
-from urllib3.exceptions import NewConnectionError
 from zenml.config.retry_config import StepRetryConfig
 from zenml.enums import ExecutionMode
-from zenml.zen_stores import rest_zen_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,14 +187,15 @@ def test_an_environment_that_cannot_be_restored_is_told_to_the_service() -> None
     assert lines == ["the service is told: its environment cannot be completed: no access"]
 
 
-def test_requests_to_zenml_are_repeated_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rest_zen_store, "Retry", rest_zen_store.Retry)
-    repeat_requests()
-    store = rest_zen_store.RestZenStore.model_construct(
-        config=rest_zen_store.RestZenStoreConfiguration(url="http://127.0.0.1:1")
+def test_the_report_waits_for_zenml_as_the_step_itself_does() -> None:
+    program = (
+        "from types import SimpleNamespace\n"
+        "from engine.services import end_report, supervisor\n"
+        "from zenml.zen_stores.rest_zen_store import RestZenStore\n"
+        "request = RestZenStore._request\n"
+        "end_report.report_end = lambda *_, **__: RestZenStore._request is not request\n"
+        "container = SimpleNamespace(will_restart=lambda: False)\n"
+        "print(supervisor.Supervisor([], container)._report('killed', last=True))\n"
     )
-    retry = store.session.get_adapter("http://").max_retries  # type: ignore[attr-defined]
-    for _ in range(100):
-        error = NewConnectionError(None, "refused")  # type: ignore[arg-type]
-        retry = retry.increment(method="PUT", url="/", error=error)
-    assert retry.get_backoff_time() == LONGEST_PAUSE
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    assert done.stdout.splitlines()[-1] == b"True"

@@ -178,9 +178,6 @@ class Supervisor:
     def _run_zenml(self) -> bool:
         from zenml.entrypoints import entrypoint
 
-        from .persistence import repeat_requests
-
-        repeat_requests()
         sys.argv = [sys.argv[0], *self._arguments]
         entrypoint.main()
         return True
@@ -196,10 +193,10 @@ class Supervisor:
         """
 
         def report() -> bool:
+            from ..patience import wait_for_zenml
             from .end_report import report_end
-            from .persistence import repeat_requests
 
-            repeat_requests()
+            wait_for_zenml()
             return report_end(
                 self._arguments,
                 cause,
