@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mutants.mutant import Mutant
+
 RUN_ID = "test_contract.py::TestRunId"
 SAME_STEPS = f"{RUN_ID}::test_is_the_same_in_every_step_of_a_run"
 EVERY_PROCESS = f"{RUN_ID}::test_reaches_every_process_that_is_submitted"
@@ -99,3 +101,24 @@ def read(expression: str) -> dict[str, str]:
     return {
         "run_id.py": f"import os, tempfile, uuid\n\nRunId.read = lambda self, connect: {expression}"
     }
+
+
+# ---- Mutants of several backends
+
+CONSTANT_ID = Mutant("A constant ID", SAME_SNAPSHOT, new("'my-run'"))
+ID_MADE_UP = Mutant(
+    "A UUID made up when the variable is missing",
+    MISSING,
+    read("os.environ.get(self.variable) or str(uuid.uuid4())"),
+)
+STEPS_WITHOUT_ID = Mutant(
+    "The variable is never set in steps", EVERY_PROCESS, set_if("job.role is not Role.STEP")
+)
+RESOURCES_IGNORED = Mutant("Resources that never reach the platform", SUBMITTED, NO_RESOURCES)
+FAILURE_AS_SUCCESS = Mutant("A failing step reported as success", FAILING, ALWAYS_SUCCEEDED)
+STAYS_RUNNING = Mutant("A killed step that stays running", KILLED, LEFT_OPEN)
+NO_STOP = Mutant(
+    "A stop that does nothing",
+    STOPPED,
+    {"engine/orchestrator.py": "JobOrchestrator._stop_run = lambda self, run, graceful: None"},
+)

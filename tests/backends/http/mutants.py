@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 from mutants.contract import (
-    ALWAYS_SUCCEEDED,
-    EVERY_PROCESS,
-    FAILING,
-    MISSING,
-    NO_RESOURCES,
+    CONSTANT_ID,
+    FAILURE_AS_SUCCESS,
+    ID_MADE_UP,
+    NO_STOP,
+    RESOURCES_IGNORED,
     RUN_ID,
-    SAME_SNAPSHOT,
     SAME_STEPS,
-    STOPPED,
-    SUBMITTED,
-    new,
+    STEPS_WITHOUT_ID,
     read,
-    set_if,
 )
 from mutants.mutant import Mutant
 
 ALONE = "test_platform.py::TestPlatform"
 
 MUTANTS = [
-    Mutant("A constant ID", SAME_SNAPSHOT, new("'my-run'")),
+    CONSTANT_ID,
     Mutant("The ID of each step's own job", SAME_STEPS, read("os.environ['SERVICE_JOB_ID']")),
-    Mutant(
-        "A UUID made up when the variable is missing",
-        MISSING,
-        read("os.environ.get(self.variable) or str(uuid.uuid4())"),
-    ),
-    Mutant(
-        "The variable is never set in steps", EVERY_PROCESS, set_if("job.role is not Role.STEP")
-    ),
-    Mutant("Resources that never reach the platform", SUBMITTED, NO_RESOURCES),
-    Mutant("A failing step reported as success", FAILING, ALWAYS_SUCCEEDED),
-    Mutant(
-        "A stop that does nothing",
-        STOPPED,
-        {"engine/orchestrator.py": "JobOrchestrator._stop_run = lambda self, run, graceful: None"},
-    ),
+    ID_MADE_UP,
+    STEPS_WITHOUT_ID,
+    RESOURCES_IGNORED,
+    FAILURE_AS_SUCCESS,
+    NO_STOP,
     Mutant(
         "ZenML's token among the variables that anybody may read",
         "test_secrets.py::test_the_token_is_among_the_secrets_of_a_job_and_nowhere_else",

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from mutants.contract import (
-    ALWAYS_SUCCEEDED,
-    EVERY_PROCESS,
+    CONSTANT_ID,
     EVERY_PROCESS_OF_DYNAMIC,
-    FAILING,
+    FAILURE_AS_SUCCESS,
+    ID_MADE_UP,
     KILLED,
-    LEFT_OPEN,
-    MISSING,
-    NO_RESOURCES,
+    NO_STOP,
+    RESOURCES_IGNORED,
     RESTART,
     RUN_ID,
-    SAME_SNAPSHOT,
     SAME_STEPS,
-    STOPPED,
-    SUBMITTED,
-    new,
+    STAYS_RUNNING,
+    STEPS_WITHOUT_ID,
     read,
     set_if,
 )
@@ -42,7 +39,7 @@ def quantities(settings, gpu_resource):
 
 
 MUTANTS = [
-    Mutant("A constant ID", SAME_SNAPSHOT, new("'my-run'")),
+    CONSTANT_ID,
     Mutant(
         "The pod's name as ID",
         RESTART,
@@ -89,14 +86,8 @@ RunId.read = _make_up_in_steps
 """
         },
     ),
-    Mutant(
-        "A UUID made up when the variable is missing",
-        MISSING,
-        read("os.environ.get(self.variable) or str(uuid.uuid4())"),
-    ),
-    Mutant(
-        "The variable is never set in steps", EVERY_PROCESS, set_if("job.role is not Role.STEP")
-    ),
+    ID_MADE_UP,
+    STEPS_WITHOUT_ID,
     Mutant(
         "The variable is not set in isolated steps",
         EVERY_PROCESS_OF_DYNAMIC,
@@ -124,7 +115,7 @@ def container_resources(wanted, explicit):
 """
         },
     ),
-    Mutant("Resources that never reach the platform", SUBMITTED, NO_RESOURCES),
+    RESOURCES_IGNORED,
     Mutant(
         "A dynamic pipeline's own resources ignored",
         "test_resources.py::test_what_a_dynamic_pipeline_and_its_isolated_step_ask_for_they_get",
@@ -211,8 +202,8 @@ Listing.watch = watch
 """
         },
     ),
-    Mutant("A failing step reported as success", FAILING, ALWAYS_SUCCEEDED),
-    Mutant("A killed step that stays running", KILLED, LEFT_OPEN),
+    FAILURE_AS_SUCCESS,
+    STAYS_RUNNING,
     Mutant(
         "A failed Job taken for a finished one",
         KILLED,
@@ -223,11 +214,7 @@ def why_failed(failed, pod):
 """
         },
     ),
-    Mutant(
-        "A stop that does nothing",
-        STOPPED,
-        {"engine/orchestrator.py": "JobOrchestrator._stop_run = lambda self, run, graceful: None"},
-    ),
+    NO_STOP,
     Mutant(
         "Variables that Kubernetes expands",
         "test_pods.py::test_a_literal_survives_what_kubernetes_expands",

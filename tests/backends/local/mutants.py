@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from mutants.contract import (
-    ALWAYS_SUCCEEDED,
+    CONSTANT_ID,
     EVERY_PROCESS,
-    FAILING,
+    FAILURE_AS_SUCCESS,
+    ID_MADE_UP,
     KILLED,
-    LEFT_OPEN,
     LENGTH,
-    MISSING,
-    NO_RESOURCES,
     NOT_INHERITED,
     NOTHING_STOPPED,
+    RESOURCES_IGNORED,
     RESTART,
     RUN_ID,
     SAME_SNAPSHOT,
     SAME_STEPS,
+    STAYS_RUNNING,
     STOPPED,
-    SUBMITTED,
     WITHIN_A_SECOND,
     new,
     read,
@@ -45,17 +44,13 @@ def from_settings(settings):
 
 
 MUTANTS = [
-    Mutant("A constant ID", SAME_SNAPSHOT, new("'my-run'")),
+    CONSTANT_ID,
     Mutant("A timestamp in seconds", WITHIN_A_SECOND, new("time.strftime('%Y%m%d-%H%M%S')")),
     Mutant("The snapshot's ID", SAME_SNAPSHOT, new("str(run.snapshot.id)")),
     Mutant("The host's name", SAME_SNAPSHOT, new("platform.node()")),
     Mutant("A new UUID in each step", SAME_STEPS, read("str(uuid.uuid4())")),
     Mutant("The process ID of the step", SAME_STEPS, read("str(os.getpid())")),
-    Mutant(
-        "A UUID made up when the variable is missing",
-        MISSING,
-        read("os.environ.get(self.variable) or str(uuid.uuid4())"),
-    ),
+    ID_MADE_UP,
     Mutant("The variable is never set", EVERY_PROCESS, set_if("False")),
     Mutant("The variable is set in one step only", EVERY_PROCESS, set_if("job.name == 'first'")),
     Mutant(
@@ -102,7 +97,7 @@ RunId.read = _read_once
     Mutant("CPUs ignored", SETTINGS_READ, unread("cpus", "0.0")),
     Mutant("Memory ignored", SETTINGS_READ, unread("memory", "0")),
     Mutant("GPUs ignored", SETTINGS_READ, unread("gpus", "None")),
-    Mutant("Resources that never reach the platform", SUBMITTED, NO_RESOURCES),
+    RESOURCES_IGNORED,
     Mutant(
         "Reservations that hold nobody back",
         "test_resources.py::test_steps_that_do_not_fit_side_by_side_run_one_after_the_other",
@@ -121,8 +116,8 @@ Reservations.__init__ = _generous
 """
         },
     ),
-    Mutant("A failing step reported as success", FAILING, ALWAYS_SUCCEEDED),
-    Mutant("A killed step that stays running", KILLED, LEFT_OPEN),
+    FAILURE_AS_SUCCESS,
+    STAYS_RUNNING,
     Mutant(
         "A signal that is lost",
         KILLED,

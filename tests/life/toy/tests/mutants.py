@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from mutants.contract import SAME_SNAPSHOT, new
-from mutants.mutant import Mutant
+from typing import TYPE_CHECKING
 
-MUTANTS = [Mutant("A constant ID", SAME_SNAPSHOT, new("'my-run'"))]
+from mutants.contract import CONSTANT_ID
+
+if TYPE_CHECKING:
+    from mutants.mutant import Mutant
+
+MUTANTS = [CONSTANT_ID]
 
 EQUIVALENT: list[Mutant] = []
