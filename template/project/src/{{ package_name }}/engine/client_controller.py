@@ -12,7 +12,7 @@ from zenml.logger import get_logger
 from .clock import call_with_retries
 from .conclusion import raise_for_run
 from .protocols import JobStatus, Phase
-from .run_store import MAX_OUTAGE_SECONDS, TRANSIENT, end_run, publish_stopping
+from .run_store import TRANSIENT, ZENML_OUTAGE_SECONDS, end_run, publish_stopping
 from .texts import shorten
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class ClientController:
             raise self._error
         end = JobStatus(Phase.SUCCEEDED if self._succeeded else Phase.FAILED)
         call_with_retries(
-            lambda: raise_for_run(self._run_id, end, dict), TRANSIENT, seconds=MAX_OUTAGE_SECONDS
+            lambda: raise_for_run(self._run_id, end, dict), TRANSIENT, seconds=ZENML_OUTAGE_SECONDS
         )
 
     def _waited(self) -> bool:

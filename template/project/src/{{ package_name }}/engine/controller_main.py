@@ -13,7 +13,7 @@ from zenml.client import Client
 from .entrypoint import exit_on_sigterm
 from .exit_codes import RUN_FAILED
 from .patience import wait_for_zenml
-from .run_store import MAX_OUTAGE_SECONDS, get_snapshot
+from .run_store import ZENML_OUTAGE_SECONDS, get_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run_id", help="the run in ZenML; a schedule has none yet")
     options = parser.parse_args(arguments)
     exit_on_sigterm()
-    wait_for_zenml(first_answer_seconds=MAX_OUTAGE_SECONDS)
+    wait_for_zenml(first_answer_seconds=ZENML_OUTAGE_SECONDS)
     snapshot = get_snapshot(UUID(options.snapshot_id))
     orchestrator = cast("JobOrchestrator", Client().active_stack.orchestrator)
     run = orchestrator.claim_from_job(snapshot, options.run_id)

@@ -23,7 +23,7 @@ from zenml.step_operators.step_operator_entrypoint_configuration import (
 from zenml.utils import source_utils
 
 from .patience import wait_for_zenml
-from .run_store import MAX_OUTAGE_SECONDS
+from .run_store import ZENML_OUTAGE_SECONDS
 
 SOURCE_ROOT_OPTION = "source_root"
 
@@ -108,7 +108,7 @@ class ContainerFunction(EngineEntrypoint, DynamicPipelineEntrypointConfiguration
     without this, the run's job could not be found again, nor stopped.
     """
 
-    first_answer_seconds = MAX_OUTAGE_SECONDS
+    first_answer_seconds = ZENML_OUTAGE_SECONDS
 
     def run(self) -> None:
         """Claims the run, and runs the pipeline."""

@@ -61,7 +61,7 @@ FORCE_STOP = "stop_forcefully"
 PARENT_STOPPED = "The run is a child of one that is being stopped."
 
 # How long ZenML may be away before a client that needs an answer gives up, in seconds.
-MAX_OUTAGE_SECONDS = 600.0
+ZENML_OUTAGE_SECONDS = 600.0
 
 # What ZenML's client says of an answer of a server, or of a proxy before it, that is overloaded.
 OVERLOADED = re.compile(r"(429|502|503|504) HTTP Error received from server")
