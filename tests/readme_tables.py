@@ -1,4 +1,4 @@
-"""The tables of README.md that say something of each backend."""
+"""The tables of README.md and docs/mutants.md that say something of each backend."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ sys.path.append(str(ROOT / "benchmarks"))
 import lines
 
 README = ROOT / "README.md"
+MUTANTS = ROOT / "docs" / "mutants.md"
 
 
 def backends_table() -> str:
-    """Writes the table of the backends, with the lines that are their owner's."""
-    rows = ["| backend | where steps run | run ID strategies | schedules | your lines |"]
-    rows.append("| --- | --- | --- | --- | --- |")
+    """Writes the table of the backends: where steps run, their owner's lines, their mutants."""
+    head = ("backend", "where steps run", "run ID strategies", "schedules", "your lines", "mutants")
+    rows = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
+    killed = mutants()
     with tempfile.TemporaryDirectory() as folder:
         for name, wiring in backends().items():
             strategies = ", ".join(f"`{strategy}`" for strategy in wiring["strategies"])
             said = described(name)["readme"]
             yours = f"{lines.count(template(), name, Path(folder)).yours:,}"
             cells = [f"`{name}`", said["steps"], strategies, said["schedules"], yours]
-            rows.append(f"| {' | '.join(cells)} |")
+            rows.append(f"| {' | '.join([*cells, str(len(killed[name]))])} |")
     return "\n".join(rows)
 
 
@@ -38,24 +40,36 @@ def mutants_tables() -> str:
     tables = []
     for name, found in mutants().items():
         rows = [f"| {mutant.mistake} | `{mutant.test}` |" for mutant in found]
-        header = [f"For `{name}`:", "", "| mistake | killed by |", "| --- | --- |"]
+        header = [f"## {name}", "", "| mistake | killed by |", "| --- | --- |"]
         tables.append("\n".join([*header, *rows]))
     return "\n\n".join(tables)
 
 
-def with_tables(text: str) -> str:
-    """Puts the tables into a text, each between its two comments.
+def with_table(path: Path, name: str, table: str) -> str:
+    """Returns the text of a file with a table between its two comments.
 
     Raises:
-        ValueError: If the text has not the two comments of a table, once each.
+        ValueError: If the text has not the two comments, once each.
     """
-    for name, table in (("backends", backends_table()), ("mutants", mutants_tables())):
-        begin, end = f"<!-- {name}: python tests/renew.py -->\n", f"<!-- end of {name} -->\n"
-        pattern = re.escape(begin) + ".*?" + re.escape(end)
-        written = f"{begin}\n{table}\n\n{end}"
-        # A backslash in what is written would mean something.
-        text, times = re.subn(pattern, written.replace("\\", r"\\"), text, flags=re.DOTALL)
-        if times != 1:
-            message = f"README.md has {times} of {begin.strip()}, not 1."
-            raise ValueError(message)
+    begin, end = f"<!-- {name}: python tests/renew.py -->\n", f"<!-- end of {name} -->\n"
+    pattern = re.escape(begin) + ".*?" + re.escape(end)
+    written = f"{begin}\n{table}\n\n{end}"
+    # A backslash in what is written would mean something.
+    text, times = re.subn(
+        pattern,
+        written.replace("\\", r"\\"),
+        path.read_text(encoding="utf-8"),
+        flags=re.DOTALL,
+    )
+    if times != 1:
+        message = f"{path.name} has {times} of {begin.strip()}, not 1."
+        raise ValueError(message)
     return text
+
+
+def documents() -> dict[Path, str]:
+    """Returns what the files with tables are to contain."""
+    return {
+        README: with_table(README, "backends", backends_table()),
+        MUTANTS: with_table(MUTANTS, "mutants", mutants_tables()),
+    }

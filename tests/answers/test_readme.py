@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from readme_tables import README, with_tables
+from readme_tables import documents
 from rendering import backends, render
 from zenml.cli.pipeline import stop_pipeline_run
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 
 def test_the_tables_are_current() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert with_tables(text) == text, "Run `python tests/renew.py`, and commit what it changes."
+    for path, text in documents().items():
+        current = path.read_text(encoding="utf-8")
+        assert current == text, "Run `python tests/renew.py`, and commit what it changes."
 
 
 @pytest.mark.parametrize("backend", backends())

@@ -25,7 +25,7 @@ TOYS = ("toy", "toy_service")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository with two more backends."""
     copy = tmp_path_factory.mktemp("repository")
-    for name in ("benchmarks", "hooks", "template", "tests"):
+    for name in ("benchmarks", "docs", "hooks", "template", "tests"):
         ignored = shutil.ignore_patterns("__pycache__", ".*_cache", *TOYS)
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
     for name in ("copier.yml", "pyproject.toml", "README.md"):
@@ -69,7 +69,8 @@ def test_its_tables_are_written(repository: Path) -> None:
     assert "renewed README.md" in run(repository, "tests/renew.py")
     readme = (repository / "README.md").read_text()
     assert re.search(r"^\| `toy` \| one process for each step \| `uuid` \|", readme, re.MULTILINE)
-    assert "For `toy`:\n\n| mistake | killed by |" in readme
+    mutants = (repository / "docs" / "mutants.md").read_text()
+    assert "## toy\n\n| mistake | killed by |" in mutants
 
 
 @pytest.mark.parametrize(
