@@ -8,7 +8,7 @@ import time
 
 # Consoles of older Windows print the codes instead of obeying them.
 LIVE = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and os.name != "nt"
-COLOURS = LIVE and not os.environ.get("NO_COLOR")
+COLOURS = (LIVE or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
 BOLD, DIM, RED, GREEN, BLUE = "1", "2", "31", "32", "34"
 ERASE = "\r\x1b[K"
 CHART_WIDTH = 44

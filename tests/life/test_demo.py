@@ -1,0 +1,21 @@
+"""README's first command, and the picture that it shows of it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from derived import ROOT
+
+sys.path.append(str(ROOT / "demo"))
+
+import picture
+
+
+@pytest.mark.gate
+def test_the_demo_runs_and_its_picture_is_current() -> None:
+    seen = picture.shape_of(picture.draw(picture.record()))
+    assert len(seen) > 40
+    assert seen == picture.shape_of(picture.PICTURE.read_text(encoding="utf-8")), (
+        "Run `uv run python demo/picture.py`, and commit what it changes."
+    )
