@@ -451,6 +451,52 @@ def test_from_this_version_on_no_trust_is_needed(
 
 
 @pytest.mark.gate
+@pytest.mark.parametrize("version", ["0.6.0", "HEAD"])
+def test_an_answer_that_would_cost_code_is_refused(
+    version: str, start: Callable[..., Start]
+) -> None:
+    project = start("local", version)
+    edit(project, "local")
+    before = project.files
+    fixed = {
+        "project_name": ("acme-orch", "other"),
+        "package_name": ("acme_orch", "other"),
+        "flavor_name": ("acme_orch", "other"),
+        "class_prefix": ("AcmeOrch", "Other"),
+        "backend": ("local", "kubernetes"),
+    }
+    for name, (was, other) in fixed.items():
+        refused = project.update(f"--data={name}={other}")
+        assert refused.returncode != 0, name
+        assert f"It stays {was}: a change would delete code." in refused.stderr
+        assert project.files == before
+
+
+@pytest.mark.gate
+def test_other_answers_can_be_changed_and_leave_nothing_stale(
+    start: Callable[..., Start], tmp_path: Path, template: Path
+) -> None:
+    project = start("local", "HEAD")
+    edit(project, "local")
+    changed = {
+        "license": "MIT",
+        "run_id_strategy": "zenml_run_id",
+        "run_id_variable": "ACME_RUN",
+        "ci_provider": "gitlab",
+    }
+    updated = project.update(*(f"--data={name}={value}" for name, value in changed.items()))
+    assert updated.returncode == 0, updated.stderr
+    # An edited file that is deleted is named, with the way to see it.
+    assert "git show HEAD:./.github/workflows/ci.yml" in updated.stderr
+    assert "lint:" in git(project.folder, "show", "HEAD:./.github/workflows/ci.yml")
+    now = render(tmp_path / "now", source=template, **ANSWERS, **changed)
+    assert project.files.keys() - ADDED.keys() == contents(now).keys() - {*DELETED}
+    assert project.files["LICENSE"] == (now / "LICENSE").read_bytes()
+    # The module of the strategy is another one; the owner's edit of it meets that, and is named.
+    assert project.conflicts == {f"{PACKAGE}/run_id.py"}
+
+
+@pytest.mark.gate
 def test_it_is_the_same_once_the_versions_have_tags(
     template: Path, start: Callable[..., Start], generated: Callable[..., Path]
 ) -> None:
