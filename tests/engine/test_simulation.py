@@ -111,6 +111,19 @@ def test_a_planted_fault_is_found(faulty: type[Controller]) -> None:
     assert "is created" in str(violation)  # It comes with its story.
 
 
+def test_a_restart_that_forgets_attempts_is_found_by_a_story_of_its_own() -> None:
+    # The first attempt never begins, so ZenML has no record that counts it: only the platform has.
+    killed = Scenario(
+        {"s": ()},
+        endings={"s": (Ending(pending=9, what="hopeless"), Ending(pending=9, seconds=30))},
+        retries={"s": 2},
+        kills=(5, 60),
+    )
+    assert simulate(killed).status == "completed"
+    with pytest.raises(ViolationError, match="had another try left"):
+        simulate(killed, controller_class=RestartForgetsAttempts)
+
+
 # ---- Single stories
 
 
