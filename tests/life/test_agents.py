@@ -56,8 +56,12 @@ def test_edited_files_are_named_with_two_ways_out_and_those_that_are_ejected_are
         file.write_text(file.read_text() + "\n# An edit.\n")
     (kit / "more.py").touch()
 
-    result = project.pytest("tests/test_contract.py::TestOwnership")
+    page = tmp_path / "contract.html"
+    chosen = "tests/test_contract.py::TestOwnership", f"--contract-report={page}"
+    result = project.pytest(*chosen)
     assert result.returncode == 1
+    assert "= contract: 2 not kept" in result.stdout
+    assert 'class="broken"><b>not kept</b><span>The engine is as' in page.read_text()
     for said in (
         f"{engine / 'retries.py'} was edited.",
         f"{kit / 'runs.py'} was edited.",
@@ -69,5 +73,7 @@ def test_edited_files_are_named_with_two_ways_out_and_those_that_are_ejected_are
 
     (engine / "EJECTED").write_text("retries.py\n")
     (kit / "EJECTED").write_text("more.py\nruns.py\n")
-    result = project.pytest("tests/test_contract.py::TestOwnership")
+    result = project.pytest(*chosen)
     assert result.returncode == 0, result.stdout
+    assert "= contract: 2 kept" in result.stdout
+    assert 'class="kept"><b>kept</b>' in page.read_text()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
@@ -24,7 +25,8 @@ from zenml.integrations.registry import integration_registry
 from zenml.models import FlavorUpdate
 from zenml.utils import source_utils
 
-from . import runs, zenml_server
+from . import contract_report, runs, zenml_server
+from .contract_report import ContractReport
 from .guard import ContractGuard
 from .harness import Capabilities, Harness, Job, current
 from .runs import Outcome, SharedRuns, wanted_runs
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 LOG_LINES = 60
 
 _BEFORE = pytest.StashKey[int]()
+_REPORT = pytest.StashKey[ContractReport]()
 
 
 # ---- What tests ask for
@@ -146,18 +149,31 @@ def dry_jobs(harness: Harness, stack: Stack) -> Iterator[list[Job]]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the option `--all`."""
+    """Adds the options `--all` and `--contract-report`."""
     parser.addoption("--all", action="store_true", help="run what costs much time, too")
+    parser.addoption(
+        "--contract-report",
+        type=Path,
+        metavar="FILE",
+        help="write a page that says which promises of the contract are kept (without -n)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Says what the markers mean."""
+    """Says what the markers mean.
+
+    Raises:
+        pytest.UsageError: If a report is asked for that other processes would have to write.
+    """
+    if config.getoption("--contract-report") and config.getoption("numprocesses", None):
+        raise pytest.UsageError("--contract-report: leave out -n; one process has to see all tests")
     for line in (
         "full: costs much time, and is left out without `--all`",
         "posix: needs signals and process groups, and is left out on Windows",
         "offered(capability, value): is left out if the harness declares it as not offered",
         "not_offered(capability, value): only if the harness declares it as not offered",
         "situation(name): is left out if the harness does not declare the situation",
+        "scenario: each of its parameters is a promise",
     ):
         config.addinivalue_line("markers", line)
 
@@ -168,31 +184,32 @@ def pytest_collection_modifyitems(
 ) -> None:
     """Leaves out what this run is not to show, and adds the guard of the contract."""
     guard = ContractGuard.for_items(session, items)
-    offers = current().capabilities
-    kept = [item for item in items if is_selected(item, config, offers) and can_be_shown(item)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = kept
+    report = config.stash[_REPORT] = ContractReport(items)
+    reasons = {item: why_left_out(item, config) for item in items}
+    for item, reason in reasons.items():
+        if reason:
+            report.note(item, reason)
+    config.hook.pytest_deselected(items=[item for item in items if reasons[item]])
+    items[:] = [item for item in items if not reasons[item]]
     if guard is not None:
         items.insert(0, guard)
 
 
-def is_selected(item: pytest.Item, config: pytest.Config, offers: Capabilities) -> bool:
-    """Tells whether a test runs."""
-    if item.get_closest_marker("full") and not config.getoption("--all"):
-        return False
-    if item.get_closest_marker("posix") and sys.platform == "win32":
-        return False
-    return all(
-        is_offered(offers, *marker.args) is (marker.name == "offered")
-        for marker in item.iter_markers()
-        if marker.name in ("offered", "not_offered")
-    )
-
-
-def can_be_shown(item: pytest.Item) -> bool:
-    """Tells whether the platform has the situations, or can be brought into them, of a scenario."""
+def why_left_out(item: pytest.Item, config: pytest.Config) -> str:
+    """Tells why a test does not run, as a state of the contract report; nothing if it runs."""
+    offers = current().capabilities
+    if any(is_offered(offers, *marker.args) for marker in item.iter_markers("not_offered")):
+        return contract_report.IRRELEVANT
+    if not all(is_offered(offers, *marker.args) for marker in item.iter_markers("offered")):
+        return contract_report.DECLINED
+    # What the platform has, or can be brought into.
     needs = {marker.args[0] for marker in item.iter_markers("situation")}
-    return needs <= current().situations
+    is_posix = item.get_closest_marker("posix") is not None
+    if not needs <= current().situations or (is_posix and sys.platform == "win32"):
+        return contract_report.UNAVAILABLE
+    if item.get_closest_marker("full") and not config.getoption("--all"):
+        return contract_report.OPEN
+    return ""
 
 
 def is_offered(offers: Capabilities, capability: str, value: object) -> bool:
@@ -205,15 +222,23 @@ def is_offered(offers: Capabilities, capability: str, value: object) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Lists what the orchestrator does not offer, and what was left out."""
+    """Ends with the contract report: how many promises are kept, and which are not."""
+    config = terminalreporter.config
+    report = config.stash.get(_REPORT, None)
+    if report is None or not report.promises():
+        return
+    terminalreporter.section(f"contract: {report.summary()}")
+    for promise in report.broken():
+        terminalreporter.line(f"not kept: {promise.sentence} ({promise.test})")
     if missing := current().capabilities.missing():
-        terminalreporter.section("not offered, and refused in words")
-        terminalreporter.line(", ".join(missing))
+        terminalreporter.line(f"Not offered, and refused in words: {', '.join(missing)}.")
     if missing := [text for name, text in SITUATIONS.items() if name not in current().situations]:
-        terminalreporter.section("scenarios left out: no platform here that")
-        terminalreporter.line("; ".join(missing))
-    if not terminalreporter.config.getoption("--all"):
+        terminalreporter.line(f"Scenarios left out, as no platform here {'; '.join(missing)}.")
+    if not config.getoption("--all"):
         terminalreporter.line("`pytest --all` runs the rest of the contract, too.")
+    if path := config.getoption("--contract-report"):
+        report.write(path, current().package)
+        terminalreporter.line(f"The contract report is in {path}.")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -227,6 +252,9 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Adds to the report of a failed test what its jobs wrote."""
     report = yield
+    if report.failed or report.when == "call":
+        kept = contract_report.KEPT if report.passed else contract_report.SKIPPED
+        item.config.stash[_REPORT].note(item, contract_report.BROKEN if report.failed else kept)
     if report.failed and _BEFORE in item.stash:
         for title, text in logs_for(item):
             report.sections.append((title, text))

@@ -18,6 +18,7 @@ class ScenarioContract(Contract):
     """
 
     @posix
+    @pytest.mark.scenario
     @pytest.mark.parametrize(
         "name",
         [
