@@ -46,6 +46,11 @@ MUTANTS = [
         text={"platform.py": {"if not page:": "if page or True:"}},
     ),
     Mutant(
+        "A grace period that is never sent",
+        f"{ALONE}::test_a_job_that_does_not_end_is_killed_after_its_grace_period",
+        text={"platform.py": {'"grace_seconds": job.grace_seconds': '"grace_seconds": 30'}},
+    ),
+    Mutant(
         "A step among the controllers",
         "test_settings.py::test_a_step_in_the_queue_of_the_controllers_is_refused",
         text={"platform.py": {"if job.role is Role.STEP and cast": "if False and cast"}},
