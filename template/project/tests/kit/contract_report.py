@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 from collections import Counter
 from dataclasses import dataclass
+from string import Template
 from typing import TYPE_CHECKING
 
 from .contract import CONTRACTS
@@ -31,29 +32,29 @@ KEPT = "kept"
 IRRELEVANT = "irrelevant"
 STATES = (BROKEN, SKIPPED, OPEN, UNAVAILABLE, DECLINED, KEPT)
 
-PAGE = """<!doctype html>
+PAGE = Template("""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>{title}</title>
+<title>$title</title>
 <style>
-:root {{ color-scheme: light dark; font: 16px/1.45 system-ui, sans-serif; }}
-body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-h2 {{ margin: 2rem 0 .3rem; font-size: 1.1rem; }}
-li {{ display: flex; gap: .8rem; padding: .25rem 0; border-top: 1px solid #8884; }}
-ul {{ list-style: none; margin: 0; padding: 0; break-inside: avoid; }}
-b {{ flex: 0 0 8rem; font-weight: 600; color: light-dark(#666, #aaa); }}
-.kept b {{ color: light-dark(#176b2c, #6fd08c); }}
-.broken b {{ color: light-dark(#b00020, #ff8a80); }}
-code {{ display: block; font-size: .75rem; opacity: .7; overflow-wrap: anywhere; }}
-@media (max-width: 30rem) {{ li {{ flex-direction: column; gap: 0; }} b {{ flex: none; }} }}
-@media print {{ body {{ margin: 0; max-width: none; }} }}
+:root { color-scheme: light dark; font: 16px/1.45 system-ui, sans-serif; }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h2 { margin: 2rem 0 .3rem; font-size: 1.1rem; }
+li { display: flex; gap: .8rem; padding: .25rem 0; border-top: 1px solid #8884; }
+ul { list-style: none; margin: 0; padding: 0; break-inside: avoid; }
+b { flex: 0 0 8rem; font-weight: 600; color: light-dark(#666, #aaa); }
+.kept b { color: light-dark(#176b2c, #6fd08c); }
+.broken b { color: light-dark(#b00020, #ff8a80); }
+code { display: block; font-size: .75rem; opacity: .7; overflow-wrap: anywhere; }
+@media (max-width: 30rem) { li { flex-direction: column; gap: 0; } b { flex: none; } }
+@media print { body { margin: 0; max-width: none; } }
 </style>
-<h1>{title}</h1>
-<p>{summary}</p>
-{topics}
+<h1>$title</h1>
+<p>$summary</p>
+$topics
 </html>
-"""
+""")
 
 
 @dataclass
@@ -125,7 +126,7 @@ class ContractReport:
         )
         title = html.escape(f"The contract of {project}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        page = PAGE.format(title=title, summary=html.escape(self.summary()), topics=written)
+        page = PAGE.substitute(title=title, summary=html.escape(self.summary()), topics=written)
         path.write_text(page, encoding="utf-8")
 
 
