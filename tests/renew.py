@@ -7,16 +7,26 @@ docs/mutants.md (see `readme_tables.py`).
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from derived import ROOT, derived_files
 from readme_tables import documents
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
 
 def main() -> None:
     """Writes what is not current, and says so."""
-    files = derived_files()
+    write(derived_files())
     if "--files" not in sys.argv:
-        files |= documents()
+        # They count the lines of projects, which the lists of files make.
+        write(documents())
+
+
+def write(files: Mapping[Path, str]) -> None:
+    """Writes the files that have another text, and says which."""
     for path, text in files.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8", newline="\n")

@@ -66,11 +66,17 @@ def run(repository: Path, *command: str) -> str:
 
 
 def test_its_tables_are_written(repository: Path) -> None:
+    wiring = repository / "template" / "backends" / "toy" / "backend.yml"
+    whole = wiring.read_text()
+    # As it is written by hand: the list of files comes with the tables.
+    wiring.write_text(whole.partition("\nfiles:")[0] + "\nfiles:\n")
     assert "renewed README.md" in run(repository, "tests/renew.py")
+    assert wiring.read_text() == whole
     readme = (repository / "README.md").read_text()
     assert re.search(r"^\| `toy` \| one process for each step \| `uuid` \|", readme, re.MULTILINE)
     mutants = (repository / "docs" / "mutants.md").read_text()
     assert "## toy\n\n| mistake | killed by |" in mutants
+    assert run(repository, "tests/renew.py") == ""
 
 
 @pytest.mark.parametrize(
