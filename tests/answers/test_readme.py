@@ -27,7 +27,6 @@ def test_zenml_can_stop_a_run_as_it_is_said(tmp_path: Path, backend: str) -> Non
     readme = (render(tmp_path / "project", backend=backend) / "README.md").read_text()
     command: click.Command = stop_pipeline_run
     known = {option for parameter in command.params for option in parameter.opts}
-    # Where its options are said; a README need not say how to stop a run.
-    for said in re.findall(r"`zenml pipeline runs stop`.*?(?=\n\n)", readme, re.DOTALL):
-        assert {*re.findall(r"`(--\w+)`", said)} <= known, said
-    assert "--force" not in readme
+    (use,) = re.findall(r"^## What you can set$(.*?)^## ", readme, re.MULTILINE | re.DOTALL)
+    said = use[use.index("`zenml pipeline runs stop`") :].partition("\n\n")[0]
+    assert {*re.findall(r"`(--\w+)`", said)} == {"--graceful"} <= known
