@@ -77,3 +77,7 @@ def test_edited_files_are_named_with_two_ways_out_and_those_that_are_ejected_are
     assert result.returncode == 0, result.stdout
     assert "= contract: 2 kept" in result.stdout
     assert 'class="kept"><b>kept</b>' in page.read_text()
+
+    result = project.pytest("tests/test_resources.py", "--collect-only", chosen[1])
+    assert "= contract: none of its tests was chosen" in result.stdout
+    assert "none of its tests was chosen" in page.read_text()

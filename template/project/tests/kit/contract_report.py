@@ -79,33 +79,30 @@ class ContractReport:
 
     def __init__(self, items: Iterable[pytest.Item]) -> None:
         """Takes the tests that were collected; none has run yet."""
-        self._of: dict[str, str] = {item.nodeid: OPEN for item in items if topic_of(item)}
-        self._items = {item.nodeid: item for item in items if item.nodeid in self._of}
+        self._states = {item: OPEN for item in items if topic_of(item)}
 
     def note(self, item: pytest.Item, state: str) -> None:
         """Notes what became of a test; what is worse stays."""
         if state == IRRELEVANT:
-            self._of.pop(item.nodeid, None)
-        before = self._of.get(item.nodeid)
+            self._states.pop(item, None)
+        before = self._states.get(item)
         if before is not None and (before == OPEN or STATES.index(state) < STATES.index(before)):
-            self._of[item.nodeid] = state
+            self._states[item] = state
 
     def promises(self) -> list[Promise]:
         """Returns all promises, in the order of the tests."""
         found: dict[str, Promise] = {}
-        for node, item in self._items.items():
-            if node not in self._of:
-                continue
+        for item, state in self._states.items():
             sentence, test = sentence_of(item)
             promise = found.setdefault(test, Promise(topic_of(item), sentence, test))
-            promise.state = min(promise.state, self._of[node], key=STATES.index)
+            promise.state = min(promise.state, state, key=STATES.index)
         return [*found.values()]
 
     def summary(self) -> str:
         """Says in a line how many promises are kept, and what became of the others."""
         counts = Counter(promise.state for promise in self.promises())
         said = [f"{counts[state]} {state}" for state in reversed(STATES) if counts[state]]
-        return ", ".join(said)
+        return ", ".join(said) or "none of its tests was chosen"
 
     def broken(self) -> Iterator[Promise]:
         """Returns the promises that are not kept."""
@@ -135,8 +132,7 @@ def topic_of(item: pytest.Item) -> str:
     found = getattr(item, "cls", None)
     if found is None:
         return ""
-    texts = (contract.__doc__ for contract in CONTRACTS if issubclass(found, contract))
-    return next(((text or "").partition("\n")[0] for text in texts), "")
+    return next((first_line(each) for each in CONTRACTS if issubclass(found, each)), "")
 
 
 def sentence_of(item: pytest.Item) -> tuple[str, str]:
@@ -144,8 +140,14 @@ def sentence_of(item: pytest.Item) -> tuple[str, str]:
     name, _, parameters = item.name.partition("[")
     if item.get_closest_marker("scenario"):
         return in_words(parameters.removesuffix("]")), item.nodeid
-    said = (getattr(getattr(item, "function", None), "__doc__", None) or "").partition("\n")[0]
+    function = getattr(item, "function", None)
+    said = first_line(function) if function is not None else ""
     return said or in_words(name.removeprefix("test_")), item.nodeid.partition("[")[0]
+
+
+def first_line(documented: object) -> str:
+    """Returns the first line of a docstring; nothing if there is none."""
+    return (documented.__doc__ or "").partition("\n")[0]
 
 
 def in_words(name: str) -> str:

@@ -225,7 +225,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Ends with the contract report: how many promises are kept, and which are not."""
     config = terminalreporter.config
     report = config.stash.get(_REPORT, None)
-    if report is None or not report.promises():
+    path = config.getoption("--contract-report")
+    if report is None or not (path or report.promises()):
         return
     terminalreporter.section(f"contract: {report.summary()}")
     for promise in report.broken():
@@ -236,7 +237,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.line(f"Scenarios left out, as no platform here {'; '.join(missing)}.")
     if not config.getoption("--all"):
         terminalreporter.line("`pytest --all` runs the rest of the contract, too.")
-    if path := config.getoption("--contract-report"):
+    if path:
         report.write(path, current().package)
         terminalreporter.line(f"The contract report is in {path}.")
 
