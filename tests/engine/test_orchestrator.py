@@ -13,8 +13,8 @@ from uuid import UUID, uuid4
 import psutil
 import pytest
 import zenml_runs
+from engine import controller_main, run_store
 from engine import orchestrator as orchestrators
-from engine import run_store
 from engine.conclusion import raise_for_run
 from engine.exit_codes import RUN_FAILED
 from engine.job_specs import CONTROLLER_STEP
@@ -39,7 +39,8 @@ from zenml_runs import ENDED, RUNNING, InClient, InJob, new_run, new_step, now, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zenml.models import PipelineRunResponse
+    from engine.protocols import JobSpec
+    from zenml.models import PipelineRunResponse, PipelineSnapshotResponse
 
 S = ExecutionStatus
 
@@ -420,3 +421,42 @@ def test_what_zenml_does_not_know_of_a_failed_step_it_is_told(orchestrator: InJo
     assert store.end_step("first", "something else", stopped=False) == cause
     with pytest.raises(RuntimeError, match=r"(?s)`first` failed: exit code 1.*OSError: disk full"):
         raise_for_run(run.id, JobStatus(Phase.FAILED, exit_code=RUN_FAILED), dict)
+
+
+# ---- Where the user's code is
+
+
+class SharingCode(InJob):
+    """An orchestrator whose jobs see the client's files, and whose controller is one of them."""
+
+    code_is_shared = True
+
+
+@pytest.mark.parametrize("orchestrator", [SharingCode], indirect=True)
+def test_a_controller_in_a_job_has_the_steps_find_modules_where_the_client_did(
+    orchestrator: InJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run("static")
+    assert run.snapshot is not None
+    command = orchestrator._specs(run.snapshot, run, "id").controller({}).command
+    clients = source_utils.get_source_root()
+    # The process of the job knows nothing of the client but what its command says.
+    source_utils.set_custom_source_root("/elsewhere")
+    asked: list[list[JobSpec]] = []
+
+    def steps_of(snapshot: PipelineSnapshotResponse, claimed: PipelineRunResponse) -> mock.Mock:
+        specs = SharingCode._specs(orchestrator, snapshot, claimed, "id")
+        asked.append([specs.step(name, 1, {}) for name in ("first", "last")])
+        return mock.Mock()
+
+    monkeypatch.setattr(orchestrator, "claim_from_job", lambda *_: run)
+    monkeypatch.setattr(orchestrator, "controller_of", steps_of)
+    monkeypatch.setattr(controller_main, "exit_on_sigterm", lambda: None)
+    monkeypatch.setattr(controller_main, "wait_for_zenml", lambda **_: None)
+    stack = mock.Mock(orchestrator=orchestrator)
+    monkeypatch.setattr(controller_main.Client, "active_stack", stack)
+    try:
+        assert controller_main.main(command[3:]) == 0
+    finally:
+        source_utils.set_custom_source_root(clients)
+    assert [step.command[-2:] for step in asked[0]] == [("--source_root", clients)] * 2

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from zenml.client import Client
+from zenml.utils.source_utils import set_custom_source_root
 
 from .entrypoint import exit_on_sigterm
+from .entrypoints import SOURCE_ROOT_OPTION
 from .exit_codes import RUN_FAILED
 from .patience import wait_for_zenml
 from .run_store import ZENML_OUTAGE_SECONDS, get_snapshot
@@ -30,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--snapshot_id", required=True)
     parser.add_argument("--run_id", help="the run in ZenML; a schedule has none yet")
+    parser.add_argument(f"--{SOURCE_ROOT_OPTION}", help="the client's, where code is shared")
     options = parser.parse_args(arguments)
+    set_custom_source_root(options.source_root)
     exit_on_sigterm()
     wait_for_zenml(first_answer_seconds=ZENML_OUTAGE_SECONDS)
     snapshot = get_snapshot(UUID(options.snapshot_id))

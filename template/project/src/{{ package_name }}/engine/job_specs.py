@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from zenml.config import ResourceSettings
 from zenml.orchestrators.utils import get_step_entrypoint_command
+from zenml.utils.source_utils import get_source_root
 
+from .entrypoints import SOURCE_ROOT_OPTION, Entrypoints
 from .protocols import JobHandle, JobKey, JobSpec, Role
 from .secret_env import split_secrets
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from zenml.config.step_run_info import StepRunInfo
     from zenml.models import PipelineSnapshotResponse
 
-    from .entrypoints import Entrypoints
 
 # What the controller and the function are called in a job's key. No step has such a name.
 CONTROLLER_STEP = "/controller"
@@ -128,6 +129,9 @@ class JobSpecs:
         command += ["--snapshot_id", str(self.snapshot.id)]
         if self.run is not None:
             command += ["--run_id", self.run]
+        if self.directory is not None:
+            # Steps are to find the user's modules where the client finds them.
+            command += [f"--{SOURCE_ROOT_OPTION}", get_source_root()]
         return self.own_job(Role.CONTROLLER, command, environment, ResourceSettings())
 
     def own_job(
