@@ -99,55 +99,77 @@ def test_any_folder_gives_names_that_python_zenml_and_the_system_take(folder: st
     Requirement(proposed["project_name"])
 
 
+def test_questions_and_choices_fit_a_terminal() -> None:
+    helps = [question["help"] for question in questions().values()]
+    titles = [f"{name}: {wiring['title']}" for name, wiring in backends().items()]
+    labels = [
+        f"{name}: {label}"
+        for wiring in backends().values()
+        for name, label in wiring["strategies"].items()
+    ]
+    # Before each is a sign of up to three columns, and the last column stays free.
+    assert [text for text in [*helps, *titles, *labels] if len(text) > COLUMNS - 4] == []
+    assert next(iter(questions())) == "backend"
+
+
+@pytest.mark.parametrize("backend", backends())
+def test_the_description_says_what_a_backend_does(tmp_path: Path, backend: str) -> None:
+    summaries = {wiring["summary"] for wiring in backends().values()}
+    assert len(summaries) == len(backends())
+    description = answers(tmp_path / "project", backend=backend)["description"]
+    assert description == backends()[backend]["summary"]
+
+
 # ---- What is refused -------------------------------------------------------------------------
 
 TEXTS = ("description", "author_name")
+COLUMNS = 80  # of the narrowest terminal in use
 REFUSED = [
-    ("project_name", "", "begin and end with a letter or a digit"),
-    ("project_name", "-x", "begin and end with a letter or a digit"),
-    ("project_name", "x\n", "begin and end with a letter or a digit"),
-    ("project_name", "straße", "ASCII"),
-    ("project_name", "x" * 81, "at most 80 characters, not 81"),
-    ("project_name", "ZenML", "zenml is a package that ZenML or the tests install"),
-    ("project_name", "Pydantic-Core", "pydantic_core is a package"),
-    ("package_name", "", "begin with a letter"),
-    ("package_name", "MyOrch", "lower-case"),
-    ("package_name", "9lives", "begin with a letter"),
-    ("package_name", "_orch", "begin with a letter"),
-    ("package_name", "my-orch", "lower-case ASCII letters, digits and '_'"),
-    ("package_name", "café", "ASCII"),
-    ("package_name", "x" * (LONGEST + 1), f"at most {LONGEST} characters"),
-    ("package_name", "class", "class is a keyword"),
-    ("package_name", "match", "match is a keyword"),
-    ("package_name", "json", "json is a module of Python's standard library"),
-    ("package_name", "zenml", "zenml is a package"),
-    ("package_name", "yaml", "yaml is a package"),
-    ("package_name", "google", "google is a package"),
-    ("package_name", "kubeflow", "kubeflow is a flavor that ZenML has already"),
-    ("package_name", "tests", "tests is where the tests are"),
-    ("flavor_name", "", "begin with a letter"),
-    ("flavor_name", "my flavor", "lower-case"),
-    ("flavor_name", "x" * (LONGEST + 1), f"at most {LONGEST} characters"),
-    ("flavor_name", "vm_aws", "vm_aws is a flavor that ZenML has already"),
-    ("class_prefix", "", "begin with a capital"),
-    ("class_prefix", "myOrch", "begin with a capital"),
-    ("class_prefix", "My_Orch", "ASCII letters and digits"),
-    ("class_prefix", "Ärger", "ASCII letters and digits"),
-    ("class_prefix", "Base", "BaseOrchestrator is a class of ZenML's"),
-    *((text, "", "may not be empty") for text in TEXTS),
-    *((text, " \u3000 ", "may not be empty") for text in TEXTS),
-    *((text, " x", "may not begin or end with a space") for text in TEXTS),
-    *((text, "two\nlines", "Use one line") for text in TEXTS),
-    *((text, "x" * 513, "at most 512 characters, not 513") for text in TEXTS),
+    ("project_name", "", "Begin and end with a-z or 0-9."),
+    ("project_name", "-x", "Begin and end with a-z or 0-9."),
+    ("project_name", "x\n", "Use only A-Z, a-z, 0-9, -, _, ."),
+    ("project_name", "straße", "Use only A-Z, a-z, 0-9, -, _, ."),
+    ("project_name", "x" * 81, "At most 80 characters, not 81."),
+    ("project_name", "ZenML", "ZenML or the tests install it."),
+    ("project_name", "Pydantic-Core", "ZenML or the tests install it."),
+    ("package_name", "", "Begin with a letter, a-z."),
+    ("package_name", "MyOrch", "Use only a-z, 0-9 and _."),
+    ("package_name", "9lives", "Begin with a letter, a-z."),
+    ("package_name", "_orch", "Begin with a letter, a-z."),
+    ("package_name", "my-orch", "Use only a-z, 0-9 and _."),
+    ("package_name", "café", "Use only a-z, 0-9 and _."),
+    ("package_name", "x" * (LONGEST + 1), f"At most {LONGEST} characters, not {LONGEST + 1}."),
+    ("package_name", "class", "It is a keyword of Python."),
+    ("package_name", "match", "It is a keyword of Python."),
+    ("package_name", "json", "It is a module of Python's."),
+    ("package_name", "zenml", "ZenML or the tests install it."),
+    ("package_name", "yaml", "ZenML or the tests install it."),
+    ("package_name", "google", "ZenML or the tests install it."),
+    ("package_name", "kubeflow", "ZenML has a flavor of this name."),
+    ("package_name", "tests", "It is where the tests are."),
+    ("flavor_name", "", "Begin with a letter, a-z."),
+    ("flavor_name", "my flavor", "Use only a-z, 0-9 and _."),
+    ("flavor_name", "x" * (LONGEST + 1), f"At most {LONGEST} characters, not {LONGEST + 1}."),
+    ("flavor_name", "vm_aws", "ZenML has a flavor of this name."),
+    ("class_prefix", "", "Begin with a capital, A-Z."),
+    ("class_prefix", "myOrch", "Begin with a capital, A-Z."),
+    ("class_prefix", "My_Orch", "Use only A-Z, a-z and 0-9."),
+    ("class_prefix", "Ärger", "Use only A-Z, a-z and 0-9."),
+    ("class_prefix", "Base", "ZenML has a class of this name."),
+    *((text, "", "It may not be empty.") for text in TEXTS),
+    *((text, " \u3000 ", "It may not be empty.") for text in TEXTS),
+    *((text, " x", "Remove the space at its ends.") for text in TEXTS),
+    *((text, "two\nlines", "Use one line of plain characters.") for text in TEXTS),
+    *((text, "x" * 513, "At most 512 characters, not 513.") for text in TEXTS),
     ("license", "GPL-3.0", "'GPL-3.0' is not in ['Apache-2.0', 'MIT',"),
     ("backend", "nowhere", f"'nowhere' is not in {[*backends()]}"),
     ("run_id_strategy", "snapshot_id", "'snapshot_id' is not in ['submission_uuid',"),
-    ("run_id_variable", "", "begin with a letter"),
-    ("run_id_variable", "run_id", "capital ASCII letters"),
-    ("run_id_variable", "1ST", "begin with a letter"),
-    ("run_id_variable", "X" * 61, "at most 60 characters, not 61"),
-    ("run_id_variable", "ZENML_RUN_ID", "ZenML takes variables that begin with ZENML_"),
-    ("run_id_variable", "PATH", "PATH is a variable that processes have already"),
+    ("run_id_variable", "", "Begin with a letter, A-Z."),
+    ("run_id_variable", "run_id", "Use only A-Z, 0-9 and _."),
+    ("run_id_variable", "1ST", "Begin with a letter, A-Z."),
+    ("run_id_variable", "X" * 61, "At most 60 characters, not 61."),
+    ("run_id_variable", "ZENML_RUN_ID", "ZENML_ is ZenML's own prefix."),
+    ("run_id_variable", "PATH", "Each process has it already."),
     ("ci_provider", "jenkins", "'jenkins' is not in ['github',"),
 ]
 
@@ -158,7 +180,10 @@ def test_a_bad_answer_is_refused_with_its_reason_and_nothing_is_written(
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(reason)) as refusal:
         render(tmp_path / "project", **{question: value})
-    assert f"'{question}'" in str(refusal.value)
+    said = str(refusal.value)
+    assert f"'{question}'" in said
+    # Beside an answer that is typed, it has one line, which is cut off where the terminal ends.
+    assert len(said) <= COLUMNS or said.startswith("Invalid choice")
     assert not any(tmp_path.iterdir())
 
 
@@ -480,7 +505,7 @@ def test_a_person_is_asked_question_by_question(tmp_path: Path) -> None:
         ["-m", "copier", "copy", str(template()), "my-orch"],
         cwd=str(tmp_path),
         env=os.environ | terminal,
-        dimensions=(50, 200),
+        dimensions=(24, COLUMNS),
         encoding="utf-8",
         timeout=20,
     )
@@ -488,13 +513,20 @@ def test_a_person_is_asked_question_by_question(tmp_path: Path) -> None:
     typed = {"description": 'Says "{{ hi }}" 🙂', "package_name": "class"}
     for name, question in questions().items():
         copier.expect_exact(question["help"])
+        if name in {"backend", "run_id_strategy"}:
+            # Of this backend there are all, and of others none.
+            offered = {"backend": backends(), "run_id_strategy": backends()["local"]["strategies"]}
+            for offer in offered[name]:
+                copier.expect_exact(f"{offer}: ")
+            others = {other for _, other in strategies()} - {*backends()["local"]["strategies"]}
+            assert not [other for other in others if f"{other}: " in copier.before]
         if name in typed:
             copier.send(erase + typed[name])
         elif name == "license":
             copier.send(down)
         copier.send("\r")
         if name == "package_name":
-            copier.expect_exact("class is a keyword of Python.")
+            copier.expect_exact("'package_name': It is a keyword of Python.")
             copier.send(erase + "by_hand\r")
     copier.expect_exact("my-orch is ready")
     copier.expect(pexpect.EOF)

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 
 HOOK = ROOT / "hooks" / "to_0_5_0.py"
 ASIDE = "before-0.5.0"
-ANSWERS = {"project_name": "acme-orch", "package_name": "acme_orch"}
+ANSWERS = {
+    "project_name": "acme-orch",
+    "package_name": "acme_orch",
+    # The default of versions before 0.7.0.
+    "description": "Runs ZenML pipelines on acme-orch",
+}
 PACKAGE = "src/acme_orch"
 
 VERSIONS: dict[str, str] = yaml.safe_load((ROOT / "versions.yml").read_text())
@@ -468,7 +473,7 @@ def test_an_answer_that_would_cost_code_is_refused(
     for name, (was, other) in fixed.items():
         refused = project.update(f"--data={name}={other}")
         assert refused.returncode != 0, name
-        assert f"It stays {was}: a change would delete code." in refused.stderr
+        assert f"A change would delete code. It stays {was};" in refused.stderr
         assert project.files == before
 
 
