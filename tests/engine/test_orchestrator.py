@@ -19,22 +19,34 @@ from engine.conclusion import raise_for_run
 from engine.exit_codes import RUN_FAILED
 from engine.job_specs import CONTROLLER_STEP
 from engine.log_follower import with_last_lines
-from engine.protocols import JobKey, JobStatus, Phase
+from engine.protocols import JobKey, JobRefused, JobStatus, Phase
 from engine.run_store import end_run
 from engine.sightings import LOST
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from zenml.client import Client
 from zenml.config.global_config import GlobalConfiguration
+from zenml.config.step_run_info import StepRunInfo
 from zenml.enums import ExecutionStatus, MetadataResourceTypes
 from zenml.exceptions import IllegalOperationError
 from zenml.execution.pipeline.dynamic.run_context import DynamicPipelineRunContext
 from zenml.models import RunMetadataResource
+from zenml.orchestrators.publish_utils import publish_failed_step_run
 from zenml.steps.heartbeat import StepHeartbeatWorker
 from zenml.utils import source_utils
 from zenml.utils.run_utils import refresh_run_status, stop_run
 from zenml.zen_stores.sql_zen_store import SqlZenStore
-from zenml_runs import ENDED, RUNNING, InClient, InJob, new_run, new_step, now, set_status
+from zenml_runs import (
+    ENDED,
+    RUNNING,
+    InClient,
+    InJob,
+    new_run,
+    new_step,
+    now,
+    set_status,
+    snapshot_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,6 +252,33 @@ def test_an_isolated_step_that_was_found_is_not_lost_while_the_platform_may_not_
     del orchestrator.jobs.jobs[handle]
     orchestrator.jobs.unknown_seconds = 60.0
     assert orchestrator.get_isolated_step_status(step) is S.PROVISIONING
+
+
+@IN_JOB
+@pytest.mark.parametrize("error", [JobRefused("no such machine"), ValueError("no such machine")])
+def test_zenml_notes_why_an_isolated_step_could_not_be_submitted(
+    orchestrator: InJob, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    run = new_run("dynamic", metadata=own_job(orchestrator, alive=True))
+    created = new_step(run)
+    info = StepRunInfo.model_construct(
+        snapshot=snapshot_of("dynamic"),
+        run_id=run.id,
+        run_name=run.name,
+        step_run_id=created.id,
+        pipeline_step_name="first",
+        config=snapshot_of("static").step_configurations["first"].config,
+    )
+    monkeypatch.setattr(orchestrator, "code_is_shared", True)
+    monkeypatch.setenv("WHICH_RUN", "1")
+    orchestrator.jobs.refusal = error
+    with pytest.raises((RuntimeError, ValueError), match="no such machine"):
+        orchestrator.submit_isolated_step(info, {})
+    # What ZenML does then.
+    publish_failed_step_run(created.id)
+    noted = Client().get_run_step(created.id).exception_info
+    assert noted is not None
+    assert "no such machine" in str(noted.message)
 
 
 @IN_JOB

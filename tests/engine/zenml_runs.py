@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Literal
     from uuid import UUID
 
-    from engine.protocols import JobHandle, JobPlatform
+    from engine.protocols import JobHandle, JobPlatform, JobSpec
     from zenml.models import (
         ExceptionInfo,
         PipelineRunResponse,
@@ -77,12 +77,23 @@ class NotedJobs:
         self.stopped: list[JobHandle] = []
         self.lines: list[str] = []
         self.deleted_schedules: list[str] = []
+        self.refusal: Exception | None = None
 
     def add(self, key: JobKey, status: JobStatus) -> JobHandle:
         """Adds a job."""
         handle = self.keys[key] = f"job-{len(self.keys)}"
         self.jobs[handle] = status
         return handle
+
+    def validate(self, job: JobSpec) -> None: ...
+
+    def submit(self, job: JobSpec) -> JobHandle:
+        if self.refusal is not None:
+            raise self.refusal
+        return self.add(job.key, RUNNING)
+
+    def current_job(self) -> JobHandle | None:
+        return None
 
     def describe(self, handles: Collection[JobHandle]) -> Mapping[JobHandle, JobStatus]:
         return {handle: self.jobs[handle] for handle in handles if handle in self.jobs}

@@ -232,6 +232,7 @@ class JobOrchestrator(IsolatedSteps):
             )
         return self._submit_job(snapshot, placeholder_run, jobs)
 
+    @run_store.noting_cause()
     def submit_isolated_step(self, step_run_info: StepRunInfo, environment: dict[str, str]) -> None:
         """Starts a step of a dynamic pipeline in a job of its own.
 

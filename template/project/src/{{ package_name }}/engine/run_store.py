@@ -25,10 +25,12 @@ from zenml.orchestrators.publish_utils import (
     publish_pipeline_run_metadata,
     publish_pipeline_run_status_update,
     publish_step_run_status_update,
+    step_exception_info,
 )
 from zenml.orchestrators.step_run_utils import StepRunRequestFactory, publish_cached_step_run
 from zenml.pipelines.run_utils import create_placeholder_run
 from zenml.stack import Stack
+from zenml.utils.exception_utils import collect_exception_information
 from zenml.utils.pagination_utils import depaginate
 from zenml.utils.time_utils import utc_now
 
@@ -88,6 +90,16 @@ def asking_zenml() -> Iterator[None]:
     except RuntimeError as error:
         if OVERLOADED.match(str(error)):
             raise ZenMLUnavailableError(f"ZenML does not answer: {error}") from error
+        raise
+
+
+@contextmanager
+def noting_cause() -> Iterator[None]:
+    """Lets ZenML note why a step failed that could not be submitted; else it notes that it did."""
+    try:
+        yield
+    except Exception as error:
+        step_exception_info.set(collect_exception_information(error))
         raise
 
 
