@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import psutil
 from rendering import render
 
 if TYPE_CHECKING:
@@ -63,3 +66,28 @@ def installed(folder: Path, **answers: str) -> Project:
     install = project.run("uv", "pip", "install", "--no-deps", "--target", str(site), str(wheel))
     assert install.returncode == 0, install.stdout
     return project
+
+
+def check_result(result: subprocess.CompletedProcess[str], *folders: Path) -> None:
+    """Checks that all tests of a project passed, none was skipped, and nothing of them stays.
+
+    Args:
+        result: How their pytest ended.
+        folders: Where the project and what it was installed to is.
+    """
+    assert result.returncode == 0, result.stdout
+    assert not re.search(r"\d+ skipped", result.stdout), result.stdout
+    # They have run pipelines, killed clients and controllers, and stopped runs.
+    deadline = time.monotonic() + 20
+    while left := [process for process in psutil.process_iter() if _is_of(folders, process)]:
+        assert time.monotonic() < deadline, [process.cmdline() for process in left]
+        time.sleep(0.2)
+
+
+def _is_of(folders: tuple[Path, ...], process: psutil.Process) -> bool:
+    """Tells whether a process is run from folders, or imports a package from there."""
+    try:
+        places = [process.environ().get("PYTHONPATH", ""), *process.cmdline()]
+    except psutil.Error:  # It has ended, or is another user's.
+        return False
+    return any(str(folder) in place for folder in folders for place in places)

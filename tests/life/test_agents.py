@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from projects import installed
+from projects import check_result, installed
 from rendering import render
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def test_each_command_works_in_a_fresh_environment(tmp_path: Path) -> None:
             check=False,
         )
         assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
+        if command.startswith("pytest"):
+            check_result(result, project, environment)
 
 
 def test_edited_files_are_named_with_two_ways_out_and_those_that_are_ejected_are_not(
