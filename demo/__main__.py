@@ -25,6 +25,16 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 # What the answers to the template's questions are when the folder is called `my-orch`.
 PROJECT, FLAVOR = "my-orch", "my_orch.flavor.MyOrchOrchestratorFlavor"
+# The first needs nothing but this machine. The others run on the emulators of their tests.
+LOCAL = "local"
+BACKENDS = [
+    LOCAL,
+    *sorted(
+        folder.name
+        for folder in (REPOSITORY / "template" / "backends").iterdir()
+        if folder.name != LOCAL
+    ),
+]
 REPORT = "\x1e"  # as client.py begins its reports
 TAIL = 20
 # How long a program may take to end after Ctrl-C, and what it has started after it.
@@ -82,12 +92,13 @@ class Workplace:
         typed = (part.removeprefix(f"{self.folder}{os.sep}") for part in command[1:])
         progress.end(True, shlex.join([Path(command[0]).name, *typed]))
 
-    def run(self, command: Sequence[str], hear: Callable[[str], None]) -> None:
+    def run(self, command: Sequence[str], hear: Callable[[str], None], where: str = ".") -> None:
         """Runs a command.
 
         Args:
             command: The program and its arguments.
             hear: Called with each line of the output, and with nothing while there is none.
+            where: A folder in this one.
 
         Raises:
             Failure: If the command fails.
@@ -95,7 +106,7 @@ class Workplace:
         # In a session of its own, so that Ctrl-C reaches it once: through `end`.
         process = subprocess.Popen(
             command,
-            cwd=self.folder,
+            cwd=self.folder / where,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -159,7 +170,7 @@ def end(process: subprocess.Popen[str]) -> None:
         process.kill()
 
 
-def prepare(work: Workplace) -> None:
+def prepare(work: Workplace, backend: str) -> None:
     """Makes a virtual environment, and in it a project from the template."""
     heading("From the template to an installed package")
     uv = shutil.which("uv")
@@ -169,7 +180,8 @@ def prepare(work: Workplace) -> None:
     work.do("Create a virtual environment", *venv, *(["--without-pip"] if uv else []))
     work.do("Install Copier", *pip, "copier")
     copier = (work.program("copier"), "copy", "--defaults", "--vcs-ref", "HEAD")
-    work.do("Generate an orchestrator", *copier, str(REPOSITORY), PROJECT)
+    chosen = () if backend == LOCAL else ("-d", f"backend={backend}")
+    work.do("Generate an orchestrator", *copier, *chosen, str(REPOSITORY), PROJECT)
     constraints = ("-c", f"{PROJECT}/constraints.txt")
     work.do("Install it, and ZenML", *pip, *constraints, f"./{PROJECT}[test]")
 
@@ -187,18 +199,19 @@ def register(work: Workplace) -> None:
 class Show:
     """Shows what the client prints: steps while they run, then the run's report."""
 
-    TITLES = (
-        ("First execution", "ZenML starts, and the run"),
-        ("Second execution, from the same process", "The run"),
-    )
-
-    def __init__(self) -> None:
+    def __init__(self, backend: str) -> None:
         """Begins with the first execution."""
+        emulated = backend != LOCAL
+        starts = "ZenML, the emulator and the run" if emulated else "ZenML starts, and the run"
+        self._titles = (
+            ("First execution", starts),
+            ("Second execution, from the same process", "The run"),
+        )
         self.reports: list[Report] = []
         self._begin()
 
     def _begin(self) -> None:
-        title, doing = self.TITLES[len(self.reports)]
+        title, doing = self._titles[len(self.reports)]
         heading(title)
         self._progress = Progress(doing)
 
@@ -209,19 +222,26 @@ class Show:
             self.reports.append(json.loads(line[1:]))
             self._progress.end(True)
             show(self.reports[-1])
-            if len(self.reports) < len(self.TITLES):
+            if len(self.reports) < len(self._titles):
                 self._begin()
         elif said := re.match(r"\[(\w+)\] (.+)", line):
             # The orchestrator puts the step's name before what the step prints.
             self._progress.say(*said.groups())
 
 
-def execute(work: Workplace) -> list[Report]:
+def execute(work: Workplace, backend: str) -> list[Report]:
     """Lets one process execute the pipeline twice."""
-    for name in ("pipeline.py", "client.py"):
-        shutil.copy(HERE / name, work.folder)
-    stage = Show()
-    work.run([work.program("python"), "client.py"], stage.hear)
+    stage = Show(backend)
+    python = work.program("python")
+    if backend == LOCAL:
+        for name in ("pipeline.py", "client.py"):
+            shutil.copy(HERE / name, work.folder)
+        work.run([python, "client.py"], stage.hear)
+    else:
+        for name in ("pipeline.py", "client.py", "test_on_emulator.py"):
+            shutil.copy(HERE / name, work.folder / PROJECT / "tests")
+        pytest = ("pytest", "-q", "-p", "no:cacheprovider", "tests/test_on_emulator.py")
+        work.run([python, "-m", *pytest], stage.hear, PROJECT)
     return stage.reports
 
 
@@ -274,7 +294,7 @@ def judge(reports: list[Report]) -> None:
         raise Failure("This is not true: " + " ".join(broken))
 
 
-def tell(keep: Path | None) -> None:
+def tell(keep: Path | None, backend: str) -> None:
     """Tells the whole story in a folder of its own."""
     place: AbstractContextManager[str]
     if keep is None:
@@ -285,9 +305,10 @@ def tell(keep: Path | None) -> None:
     with place as folder:
         work = Workplace(Path(folder))
         try:
-            prepare(work)
-            register(work)
-            judge(execute(work))
+            prepare(work, backend)
+            if backend == LOCAL:
+                register(work)
+            judge(execute(work, backend))
         except Failure as failure:
             log = work.log
             if keep is None:
@@ -297,6 +318,8 @@ def tell(keep: Path | None) -> None:
             raise Failure(f"{failure}\nThe whole log: {log}") from None
     if keep is None:
         print("\nAll of it was in a temporary folder, which is gone; --keep DIR keeps it.")
+    elif backend != LOCAL:
+        print(f"\nAll of it is in {keep}.")
     else:
         home = f"ZENML_CONFIG_PATH={shlex.quote(str(work.zenml_home))}"
         print(f"\nAll of it is in {keep}. To go on there:\n")
@@ -311,7 +334,14 @@ def main() -> int:
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="work in this new or empty folder, and keep it"
     )
-    keep = parser.parse_args().keep
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default=LOCAL,
+        help="which platform; all but `local` run on the emulators of their tests",
+    )
+    options = parser.parse_args()
+    keep = options.keep
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         parser.error(f"{keep} is not an empty folder")
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -321,7 +351,7 @@ def main() -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
-        tell(keep)
+        tell(keep, options.backend)
     except Failure as failure:
         print(f"\n{failure}", file=sys.stderr)
         return 1
