@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -19,3 +20,18 @@ def test_the_demo_runs_and_its_picture_is_current() -> None:
     assert seen == picture.shape_of(picture.PICTURE.read_text(encoding="utf-8")), (
         "Run `uv run python demo/picture.py`, and commit what it changes."
     )
+
+
+@pytest.mark.gate
+def test_the_demo_shows_another_backend_on_its_emulator() -> None:
+    demo = subprocess.run(
+        [sys.executable, str(ROOT / "demo.py"), "--backend", "kubernetes"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    for said in ("compare      running", "10 steps, 10 processes", "are `completed`"):
+        assert said in demo.stdout, demo.stdout
