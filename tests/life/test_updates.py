@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-HOOK = ROOT / "hooks" / "to_0_5_0.py"
-ASIDE = "before-0.5.0"
+HOOK = ROOT / "hooks" / "to_engine.py"
 ANSWERS = {
     "project_name": "acme-orch",
     "package_name": "acme_orch",
@@ -55,10 +54,12 @@ STARTS = [
     for version in VERSIONS
     if backend in FIRST and Version(version) >= Version(FIRST[backend])
 ]
+# The versions in which backends have moved onto the engine.
+SINCE: dict[str, str] = runpy.run_path(str(HOOK))["SINCE"]
 MOVED = [
     (backend, version)
     for backend, version in STARTS
-    if backend in ON_THE_ENGINE and Version(version) < Version("0.5.0")
+    if backend in ON_THE_ENGINE and backend in SINCE and Version(version) < Version(SINCE[backend])
 ]
 
 
@@ -236,8 +237,21 @@ OF_BACKENDS: dict[str, Edits] = {
         "tests/standin_node.py": [(r"\A", "# ACME waits longer here.\n")],
         "tests/test_pods.py": [(r"\Z", TEST)],
     },
-    "sagemaker": {f"{PACKAGE}/definition.py": [(r"\Z", FUNCTION)]},
-    "vertex": {f"{PACKAGE}/spec.py": [(r"\Z", FUNCTION)]},
+    "sagemaker": {
+        f"{PACKAGE}/config.py": [(r"^    instance_type:", SETTING + r"\g<0>")],
+        f"{PACKAGE}/arns.py": [(r"\Z", FUNCTION)],
+        f"{PACKAGE}/definition.py": [(r"\Z", FUNCTION)],
+        f"{PACKAGE}/supervisor.py": [(r"\Z", FUNCTION)],
+        "tests/standin.py": [(r"\A", "# ACME waits longer here.\n")],
+        "tests/test_schedules.py": [(r"\Z", TEST)],
+    },
+    "vertex": {
+        f"{PACKAGE}/config.py": [(r"^    accelerator_type:", SETTING + r"\g<0>")],
+        f"{PACKAGE}/spec.py": [(r"\Z", FUNCTION)],
+        f"{PACKAGE}/supervisor.py": [(r"\Z", FUNCTION)],
+        "tests/standin.py": [(r"\A", "# ACME waits longer here.\n")],
+        "tests/test_schedules.py": [(r"\Z", TEST)],
+    },
 }
 ADDED = {
     f"{PACKAGE}/audit.py": "def center(_: object) -> str:\n    return ''\n",
@@ -285,11 +299,12 @@ def test_without_edits_it_becomes_what_is_generated_now(
     project, now = start(backend, version), contents(generated(backend, "HEAD"))
     updated = project.update("--trust")
     assert updated.returncode == 0, updated.stderr
-    assert ASIDE not in updated.stdout
+    assert "before-" not in updated.stdout
     assert project.files == now
     commit(project.folder, "updated")
     # The hook has nothing to do now.
-    for again in (project.by_hand(), project.by_hand("--stage=after")):
+    by_copier = project.by_hand("--stage=after", f"--since={SINCE[backend]}")
+    for again in (project.by_hand(), by_copier):
         assert again.returncode == 0, again.stderr
         assert project.files == now
 
@@ -320,6 +335,13 @@ CONFLICTS: dict[str | tuple[str, str], set[str]] = {
         f"{PACKAGE}/resources.py",  # its last function, below which the edit is, is another
         "tests/test_pods.py",  # its last test, below which the edit is, is another
     },
+    "sagemaker": {
+        f"{PACKAGE}/orchestrator.py",  # as with `local`
+    },
+    "vertex": {
+        f"{PACKAGE}/orchestrator.py",  # as with `local`
+        "tests/test_schedules.py",  # its last test, below which the edit is, is another
+    },
     # A test was added to its end, as the owner has.
     ("local", "0.5.0"): {"tests/test_processes.py"},
     ("kubernetes", "0.6.0"): {"README.md"},  # its first limit, above which the edit is, is another
@@ -333,6 +355,17 @@ KEPT = {
         f"{PACKAGE}/manifests.py",
         "tests/standin_node.py",
     },
+    "sagemaker": {
+        f"{PACKAGE}/definition.py",
+        f"{PACKAGE}/supervisor.py",
+        "tests/standin.py",
+    },
+    "vertex": {f"{PACKAGE}/supervisor.py", "tests/standin.py"},
+}
+# These have moved, with their edits.
+ARRIVED = {
+    "sagemaker": {f"{PACKAGE}/arns.py": f"{PACKAGE}/platform/arns.py"},
+    "vertex": {f"{PACKAGE}/spec.py": f"{PACKAGE}/platform/pipeline_spec.py"},
 }
 
 
@@ -344,29 +377,33 @@ def test_no_edit_is_lost(
     project = start(backend, version)
     added, edited = edit(project, backend), project.files
     moves = (backend, version) in MOVED
-    with_hook = Version(version) < Version("0.5.0")
-    updated = project.update(*(["--trust"] if with_hook else []))
+    aside = f"before-{SINCE.get(backend)}"
+    updated = project.update("--trust")
     assert updated.returncode == 0, updated.stderr
     files = project.files
     conflicts = CONFLICTS.get((backend, version), CONFLICTS[backend] if moves else set())
     kept = KEPT[backend] if moves else set()
+    arrived = ARRIVED.get(backend, {}) if moves else {}
     assert project.conflicts == conflicts
     for name, text in files.items():
         assert (b"<<<<<<< " in text) == (name in conflicts), name
     for name, lines in added.items():
         if name in kept:
-            assert files[f"{ASIDE}/{name}"] == edited[name]
-            diff = files[f"{ASIDE}/{name}.diff"].decode().splitlines()
+            assert files[f"{aside}/{name}"] == edited[name]
+            diff = files[f"{aside}/{name}.diff"].decode().splitlines()
             assert {f"+{line}" for line in lines} <= {*diff}
         else:
-            assert {*lines} <= {*files[name].decode().splitlines()}, name
-        if with_hook and name in kept | conflicts:
+            home = arrived.get(name, name)
+            assert {*lines} <= {*files[home].decode().splitlines()}, name
+        if moves and name in kept | conflicts:
             assert f"- `{name}`" in updated.stdout
-            assert f"- `{name}`" in files[f"{ASIDE}/README.md"].decode()
+            assert f"- `{name}`" in files[f"{aside}/README.md"].decode()
+    for name, home in arrived.items():
+        assert f"- `{name}` -> `{home}`" in updated.stdout
     if moves:
         assert "- `tests/test_acme.py:1`: under_test" in updated.stdout
     # Nothing stale is there, and what was deleted stays deleted.
-    mine = {name for name in files if not name.startswith(f"{ASIDE}/")} - ADDED.keys()
+    mine = {name for name in files if not name.startswith(f"{aside}/")} - ADDED.keys()
     assert mine == contents(generated(backend, "HEAD")).keys() - {*DELETED}
     check_merged(files)
     # Where there are no conflicts, code can be read, and knows all its names.
@@ -415,7 +452,7 @@ def test_by_hand_it_is_the_same(backend: str, start: Callable[..., Start]) -> No
     assert project.conflicts == conflicts != set()
     assert git(project.folder, "status") == status
     # Once more, it changes nothing.
-    assert project.by_hand("--stage=after").returncode == 0
+    assert project.by_hand("--stage=after", f"--since={SINCE[backend]}").returncode == 0
     assert project.files == files
     again = project.by_hand()
     assert again.returncode != 0
@@ -471,7 +508,7 @@ def test_an_answer_that_would_cost_code_is_refused(
         "backend": ("local", "kubernetes"),
     }
     for name, (was, other) in fixed.items():
-        refused = project.update(f"--data={name}={other}")
+        refused = project.update("--trust", f"--data={name}={other}")
         assert refused.returncode != 0, name
         assert f"A change would delete code. It stays {was};" in refused.stderr
         assert project.files == before
@@ -568,12 +605,20 @@ def test_a_project_that_it_does_not_recognise_is_refused(
 
 
 @pytest.mark.parametrize(
-    "changes", [{".copier-answers.yml": f"{ANSWERS_FILE}_template_version: 0.5.0\n"}, {}]
+    ("options", "changes"),
+    [
+        (("--stage=before", "--since=0.5.0"), {}),
+        # Afterwards it would generate the project, whose template is nowhere.
+        (("--stage=after", "--since=0.8.0"), {}),
+        (("--stage=after", "--since=0.5.0"), {f"{PACKAGE}/engine/MANIFEST.sha256": ""}),
+    ],
 )
-def test_before_the_update_it_only_looks(tmp_path: Path, changes: dict[str, str | None]) -> None:
+def test_it_changes_nothing_before_the_update_nor_in_projects_that_it_is_not_for(
+    tmp_path: Path, options: tuple[str, ...], changes: dict[str, str | None]
+) -> None:
     project = made_of(tmp_path, RECOGNISED | changes)
     before = project.files
-    assert project.by_hand("--stage=before").returncode == 0
+    assert project.by_hand(*options).returncode == 0
     assert project.files == before
 
 

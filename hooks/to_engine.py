@@ -1,19 +1,19 @@
-"""Takes a project of an older version of the template to the layout of 0.5.0.
+"""Takes a project of an older version of the template to the layout with an engine.
 
-Since 0.5.0 most modules of a project are in `engine/`, `platform/` and `tests/kit/`. Copier would
-delete the old ones, edited or not. This script generates the project again as it once was, and
-compares. Of the modules that are gone,
+There, most modules of a project are in `engine/`, `platform/` and `tests/kit/`. Since which version
+depends on the backend: see `SINCE`. Copier would delete the old modules, edited or not. This script
+generates the project again as it once was, and compares. Of the modules that are gone,
 
 - those that nobody has edited are deleted;
 - edits in a module that has only moved, and is still the owner's, are merged into the new one;
-- what else was edited is kept in the folder `before-0.5.0/`, as a whole and as a diff, and the
-  script says where its code is now.
+- what else was edited is kept in the folder `before-0.5.0/` (or another version), as a whole and as
+  a diff, and the script says where its code is now.
 
 Copier runs it at an update (`_migrations` in copier.yml): before it changes anything, to look
 whether it can, and afterwards. By hand it is a whole update, for which Copier only makes the files,
 elsewhere:
 
-    python hooks/to_0_5_0.py path/to/project
+    python hooks/to_engine.py path/to/project
 
 It needs git, and a Python that has Copier. It refuses a project that it does not recognise, and
 leaves one alone that has no need of it. The project's commits are never touched.
@@ -32,20 +32,19 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-VERSION = "0.5.0"
+# The versions in which backends have come onto the engine. Those that are not here began on it.
+SINCE = {"local": "0.5.0", "kubernetes": "0.5.0", "sagemaker": "0.8.0", "vertex": "0.8.0"}
 
-# Where what was edited is kept, in the project.
-ASIDE = PurePosixPath(f"before-{VERSION}")
+# The last of these. To update any project from before it, Copier asks for `--trust`, and by hand it
+# is this script that does it. A project from before 0.5.0 does not say its version.
+LAST = "0.8.0"
+BEFORE_LAST = ("", "0.5.0", "0.6.0", "0.7.0")
 
-# Which modules are gone since 0.5.0, and where their code is now, if a project has it at all.
+# Which modules are gone since then, and where their code is now, if a project has it at all.
 # `src/` is the package. What is in `engine/` or `tests/kit/` is the template's.
 CONTRACT = "tests/kit/contract/"
 EMULATOR = "tests/kit/kubernetes_emulator/"
-BOTH: dict[str, tuple[str, ...]] = {
-    "src/controller.py": ("src/engine/controller.py",),
-    "src/dag.py": ("src/engine/dag.py",),
-    "src/outcome.py": ("src/engine/run_store.py", "src/engine/conclusion.py"),
-    "src/retries.py": ("src/engine/retries.py",),
+TESTS: dict[str, tuple[str, ...]] = {
     "tests/ask_run_id.py": ("tests/kit/print_run_id.py",),
     "tests/pipelines.py": ("tests/kit/pipelines.py",),
     "tests/runs.py": ("tests/kit/runs.py",),
@@ -55,9 +54,51 @@ BOTH: dict[str, tuple[str, ...]] = {
     "tests/test_stop.py": (CONTRACT + "stop.py",),
     "tests/under_test.py": ("tests/kit/harness.py",),
 }
+# Of `local` and `kubernetes`, whose controller walks the DAG.
+CONTROLLERS: dict[str, tuple[str, ...]] = {
+    **TESTS,
+    "src/controller.py": ("src/engine/controller.py",),
+    "src/dag.py": ("src/engine/dag.py",),
+    "src/outcome.py": ("src/engine/run_store.py", "src/engine/conclusion.py"),
+    "src/retries.py": ("src/engine/retries.py",),
+}
+# Of `sagemaker` and `vertex`, whose service does.
+SERVICES: dict[str, tuple[str, ...]] = {
+    **TESTS,
+    "src/aftermath.py": ("src/engine/services/end_report.py",),
+    "src/conclusion.py": ("src/engine/conclusion.py", "src/engine/run_store.py"),
+    "src/containerized.py": ("src/engine/services/orchestrator.py", "src/engine/orchestrator.py"),
+    "src/endings.py": ("src/engine/exit_codes.py", "src/engine/conclusion.py"),
+    "src/entrypoint.py": ("src/container.py",),
+    "src/halt.py": ("src/engine/services/end_report.py",),
+    "src/hiding.py": ("src/engine/secret_env.py",),
+    "src/moments.py": ("src/engine/clock.py",),
+    "src/outcome.py": ("src/engine/run_store.py",),
+    "src/polling.py": ("src/engine/waiting.py",),
+    "src/programs.py": ("src/engine/job_specs.py",),
+    "src/reach.py": ("src/engine/stack_validation.py",),
+    "src/schedules.py": ("src/platform/schedules.py",),
+    "src/stack_rules.py": ("src/engine/stack_validation.py", "src/orchestrator.py"),
+    "src/state.py": ("src/platform/job_status.py",),
+    "src/statuses.py": ("src/engine/services/orchestrator.py",),
+    "src/supervisor.py": ("src/engine/services/supervisor.py",),
+    "src/variables.py": ("src/engine/run_ids.py",),
+    "src/waiting.py": ("src/engine/waiting.py",),
+    "src/words.py": ("src/engine/slugs.py",),
+    "src/zenml_runs.py": ("src/engine/run_store.py",),
+    "tests/here.py": ("tests/kit/container_fixtures.py",),
+    "tests/standin_container.py": ("tests/kit/containers.py",),
+    "tests/zenml_server.py": ("tests/kit/zenml_server.py",),
+}
+SAGEMAKER: dict[str, tuple[str, ...]] = {}  # It has not moved yet.
+
+# ----
+
+VERTEX: dict[str, tuple[str, ...]] = {}  # It has not moved yet.
+
 GONE: dict[str, dict[str, tuple[str, ...]]] = {
     "local": {
-        **BOTH,
+        **CONTROLLERS,
         "src/entrypoints.py": ("src/engine/entrypoints.py",),
         "src/launch.py": ("src/engine/processes/launcher.py",),
         "src/ledger.py": ("src/engine/processes/reservations.py",),
@@ -66,7 +107,7 @@ GONE: dict[str, dict[str, tuple[str, ...]]] = {
         "tests/more_pipelines.py": ("tests/platform_pipelines.py",),
     },
     "kubernetes": {
-        **BOTH,
+        **CONTROLLERS,
         "src/cluster.py": ("src/platform/client.py",),
         "src/containerized.py": ("src/engine/orchestrator.py",),
         "src/endings.py": ("src/engine/conclusion.py",),
@@ -101,13 +142,15 @@ GONE: dict[str, dict[str, tuple[str, ...]]] = {
         "tests/test_standin_node.py": (EMULATOR + "node.py",),
         "tests/zenml_server.py": ("tests/kit/zenml_server.py",),
     },
-    # They have not moved yet.
-    "sagemaker": {},
-    "vertex": {},
+    "sagemaker": SAGEMAKER,
+    "vertex": VERTEX,
 }
 
-# What is new in 0.5.0. A project that has one of them already is none of an older version.
+# What is new on the engine. A project that has one of them already is none of an older version.
 NEW = ("src/engine", "src/platform", "tests/kit")
+
+# What tells whether a project is on the engine.
+ENGINE = re.compile(r"src/[^/]+/engine/MANIFEST\.sha256")
 
 
 class RefusedError(Exception):
@@ -129,6 +172,23 @@ class Project:
     answers_file: str
     answers: str
     files: frozenset[str]
+
+    @property
+    def gone(self) -> dict[str, tuple[str, ...]]:
+        """The modules that are gone, of the tables above; none if it is on the engine."""
+        if any(map(ENGINE.fullmatch, self.files)):
+            return {}
+        return GONE.get(self.answer("backend"), {})
+
+    @property
+    def since(self) -> str:
+        """The version that changes its layout, or the last that did so for others."""
+        return SINCE[self.answer("backend")] if self.gone else LAST
+
+    @property
+    def aside(self) -> PurePosixPath:
+        """Where what was edited is kept."""
+        return PurePosixPath(f"before-{self.since}")
 
     def git(self, *arguments: str, text: str | None = None) -> str:
         """Runs git in the project."""
@@ -171,6 +231,7 @@ class Project:
 class Report:
     """What there is to tell when it is done."""
 
+    aside: PurePosixPath
     kept: dict[str, str] = field(default_factory=dict)  # path -> where its code is now
     merged: dict[str, str] = field(default_factory=dict)  # path -> into which file
     conflicts: list[str] = field(default_factory=list)
@@ -183,11 +244,11 @@ class Report:
                 f"`{old}` -> `{new}`" for old, new in self.merged.items()
             ],
             "You have edited these files, and they are gone. They are kept in the folder"
-            f" {ASIDE}, each with your edits as a diff. Bring over what you still need:": [
+            f" {self.aside}, each with your edits as a diff. Bring over what you still need:": [
                 f"`{path}`: {now}" for path, now in self.kept.items()
             ],
             "In these files, which git calls unmerged, your edits and the template's meet. Yours"
-            f" alone are in the folder {ASIDE}, as diffs:": [
+            f" alone are in the folder {self.aside}, as diffs:": [
                 f"`{path}`" for path in self.conflicts
             ],
             "These lines import what is gone:": self.imports,
@@ -199,11 +260,8 @@ class Report:
         )
 
 
-def recognise(folder: Path, answers_file: str) -> Project | None:
+def recognise(folder: Path, answers_file: str) -> Project:
     """Looks at a project's last commit.
-
-    Returns:
-        The project, or None if there is nothing to do.
 
     Raises:
         RefusedError: It is none that this script can update.
@@ -218,18 +276,18 @@ def recognise(folder: Path, answers_file: str) -> Project | None:
     answers = (project.committed(answers_file) or b"").decode()
     project = Project(folder, answers_file, answers, names)
     backend, package = project.answer("backend"), project.answer("package_name")
-    if project.answer("_template_version"):
-        return None
-    if backend not in GONE or not package:
+    if not backend or not package:
         message = f"{answers_file} does not say that this is a project of orch-template."
         raise RefusedError(message)
+    if not project.gone:
+        return project
     if project.path("src/orchestrator.py") not in names:
         message = (
             f"{project.path('src/orchestrator.py')} is not there, as {answers_file} says. A package"
             " or module that was renamed by hand has to be named as before for the update."
         )
         raise RefusedError(message)
-    for path in map(project.path, NEW if GONE[backend] else ()):
+    for path in map(project.path, NEW):
         if any(name == f"{path}.py" or name.startswith(f"{path}/") for name in names):
             message = f"{path} is a name that the template needs. Rename yours, and commit that."
             raise RefusedError(message)
@@ -293,10 +351,11 @@ def difference(path: str, base: bytes, yours: bytes) -> bytes:
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
-def tidy(project: Project, base: dict[str, bytes], report: Report) -> None:
-    """Removes the modules that are gone, and keeps what was edited in them."""
-    for old, successors in GONE[project.answer("backend")].items():
-        path, homes = project.path(old), [project.path(new) for new in successors]
+def tidy(
+    project: Project, base: dict[str, bytes], gone: dict[str, list[str]], report: Report
+) -> None:
+    """Removes the files that are gone, and keeps what was edited in them."""
+    for path, homes in gone.items():
         yours, before = project.committed(path), base.get(path)
         if before is None or yours is None:
             continue  # It was not generated: it is somebody's own, if it is there. Or was deleted.
@@ -305,9 +364,10 @@ def tidy(project: Project, base: dict[str, bytes], report: Report) -> None:
         elif (home := merge_into_new(project, homes, before, yours)) is not None:
             report.merged[path] = home
         else:
-            project.write(ASIDE / path, yours)
-            project.write(ASIDE / f"{path}.diff", difference(path, before, yours))
-            report.kept[path] = " and ".join(f"`{home}`" for home in homes)
+            project.write(project.aside / path, yours)
+            project.write(project.aside / f"{path}.diff", difference(path, before, yours))
+            now = " and ".join(f"`{home}`" for home in homes)
+            report.kept[path] = now or "the template has it no more"
         (project.folder / path).unlink(missing_ok=True)
 
 
@@ -343,7 +403,7 @@ def merge_all(
         elif is_same(yours, before) or is_same(yours, content):
             project.write(path, content)
         elif path not in project.files:  # Git ignores it, so that there is nothing to go back to.
-            project.write(ASIDE / path, yours)
+            project.write(project.aside / path, yours)
             project.write(path, content)
             report.kept[path] = "the template has a file of this name"
         else:
@@ -371,7 +431,7 @@ def mark_as_unmerged(project: Project, path: str, *stages: bytes) -> None:
 def imports_of_what_is_gone(project: Project) -> list[str]:
     """Returns where a project's own files import modules that are gone, as `path:line: module`."""
     package, found = project.answer("package_name"), []
-    gone = {PurePosixPath(path) for path in GONE[project.answer("backend")]}
+    gone = {PurePosixPath(path) for path in project.gone}
     sources = {path.stem for path in gone if path.parts[0] == "src"}
     tests = {path.stem for path in gone if path.parts[0] == "tests"}
     for path in sorted(project.files):
@@ -421,23 +481,30 @@ def update(project: Project, vcs_ref: str | None) -> Report:
     Raises:
         RefusedError: The project has changes that are not committed, or Copier has failed.
     """
-    report = Report()
+    report = Report(project.aside)
     if vcs_ref is not None and project.git("status", "--porcelain", "--", ".").strip():
         message = "The project has changes. Commit or stash them, and try again."
         raise RefusedError(message)
     base = generated(project, ":current:")
+    gone = {
+        project.path(old): [project.path(home) for home in homes]
+        for old, homes in project.gone.items()
+    }
     if vcs_ref is not None:
-        merge_all(project, base, generated(project, vcs_ref), report)
-    tidy(project, base, report)
+        new = generated(project, vcs_ref)
+        merge_all(project, base, new, report)
+        gone |= {path: [] for path in sorted(base.keys() - new.keys() - gone.keys())}
+    tidy(project, base, gone, report)
     unmerged = project.git("diff", "--name-only", "--relative", "-z", "--diff-filter=U")
     report.conflicts = sorted(set(unmerged.split("\0")) - {""})
     for path in report.conflicts:
         edits = difference(path, base.get(path, b""), project.committed(path) or b"")
-        project.write(ASIDE / f"{path}.diff", edits)
+        project.write(project.aside / f"{path}.diff", edits)
     report.imports = imports_of_what_is_gone(project)
     if str(report):
-        title, ending = f"# What the update to {VERSION} leaves to you", "Then delete this folder."
-        project.write(ASIDE / "README.md", f"{title}\n\n{report}\n\n{ending}\n".encode())
+        title = f"# What the update to {project.since} leaves to you"
+        text = f"{title}\n\n{report}\n\nThen delete this folder.\n"
+        project.write(project.aside / "README.md", text.encode())
     return report
 
 
@@ -452,18 +519,23 @@ def main() -> None:
     parser.add_argument("--answers-file", default=".copier-answers.yml")
     parser.add_argument("--vcs-ref", default="", help="the template's version to update to")
     parser.add_argument("--stage", choices=["before", "after"], help="given by Copier")
+    parser.add_argument("--since", choices=sorted({*SINCE.values()}), help="given by Copier")
     given = parser.parse_args()
     try:
         project = recognise(given.project.resolve(), given.answers_file)
-        if project is None and not given.stage:
-            print("This project needs no script to be updated. Run `copier update`.")
-        if project is None or given.stage == "before":
+        if given.stage:
+            is_due = bool(project.gone) and given.since == project.since
+        else:
+            is_due = bool(project.gone) or project.answer("_template_version") in BEFORE_LAST
+            if not is_due:
+                print("This project needs no script to be updated. Run `copier update`.")
+        if not is_due or given.stage == "before":
             return
         report = update(project, None if given.stage else given.vcs_ref)
     except RefusedError as error:
         raise SystemExit(str(error)) from None
     if str(report):
-        print(f"\n{report}\n\n{ASIDE}/README.md says this too.\n")
+        print(f"\n{report}\n\n{project.aside}/README.md says this too.\n")
 
 
 if __name__ == "__main__":
