@@ -15,6 +15,7 @@ import pytest
 import zenml_runs
 from engine import controller_main, run_store
 from engine import orchestrator as orchestrators
+from engine.clock import Clock
 from engine.conclusion import raise_for_run
 from engine.exit_codes import RUN_FAILED
 from engine.job_specs import CONTROLLER_STEP
@@ -30,7 +31,7 @@ from zenml.config.step_run_info import StepRunInfo
 from zenml.enums import ExecutionStatus, MetadataResourceTypes
 from zenml.exceptions import IllegalOperationError
 from zenml.execution.pipeline.dynamic.run_context import DynamicPipelineRunContext
-from zenml.models import RunMetadataResource
+from zenml.models import RunMetadataResource, ScheduleUpdate
 from zenml.orchestrators.publish_utils import publish_failed_step_run
 from zenml.steps.heartbeat import StepHeartbeatWorker
 from zenml.utils import source_utils
@@ -443,6 +444,39 @@ def test_a_schedule_that_is_deleted_stops_its_runs(orchestrator: InJob, kind: st
         orchestrator.delete_schedule(schedule)
     assert seen == [S.STOPPING]
     assert statuses(now(run)) == {S.STOPPED}
+
+
+@IN_JOB
+@pytest.mark.parametrize("ended_by", ["itself", "its job's death"])
+def test_a_schedule_is_paused_when_its_runs_have_ended(
+    orchestrator: InJob, monkeypatch: pytest.MonkeyPatch, ended_by: str
+) -> None:
+    run = new_run("static", S.INITIALIZING, metadata=own_job(orchestrator, alive=True))
+    set_status(run, S.RUNNING)
+    waits: list[float] = []
+
+    class EventfulClock(Clock):
+        def wait(self, seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 1:
+                return
+            if ended_by == "itself":
+                end_run(run.id, "", failed=False)
+            else:
+                orchestrator.jobs.jobs[str(run.run_metadata["controller_job"])] = ENDED
+
+    def list_open_runs(**of: UUID) -> list[PipelineRunResponse]:
+        return [now(run)] * ("schedule_id" in of and not now(run).status.is_finished)
+
+    monkeypatch.setattr(run_store, "list_open_runs", list_open_runs)
+    monkeypatch.setattr(orchestrators, "Clock", EventfulClock)
+    schedule = mock.Mock(run_metadata={"schedule_job": "nightly"})
+    with mock.patch.object(orchestrator.jobs, "update_schedule") as update:
+        orchestrator.update_schedule(schedule, ScheduleUpdate(active=False))
+    update.assert_called_once_with("nightly", cron=None, active=False)
+    assert len(waits) >= 2
+    assert now(run).status is (S.STOPPED if ended_by == "itself" else S.FAILED)
+    assert orchestrator.jobs.stopped == []
 
 
 # ---- Causes

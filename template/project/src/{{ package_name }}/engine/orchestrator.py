@@ -348,6 +348,9 @@ class JobOrchestrator(IsolatedSteps):
     def update_schedule(self, schedule: ScheduleResponse, update: ScheduleUpdate) -> None:
         """Changes a schedule's cron expression, pauses it, or lets it go on.
 
+        To pause it takes until its runs in progress have ended: ZenML refuses their token as soon
+        as it has the schedule as inactive, which is when this returns.
+
         Raises:
             RuntimeError: If the platform does not know it, or refuses the change.
         """
@@ -364,6 +367,8 @@ class JobOrchestrator(IsolatedSteps):
         except JobRefused as error:
             message = f"The schedule `{schedule.name}` was not updated: {error}"
             raise RuntimeError(message) from error
+        if update.active is False:
+            self._wait_for_runs(schedule)
 
     def delete_schedule(self, schedule: ScheduleResponse) -> None:
         """Deletes a schedule, and stops its runs in progress.
@@ -380,6 +385,26 @@ class JobOrchestrator(IsolatedSteps):
         self._schedules().delete_schedule(str(handle))
         for run in run_store.list_open_runs(schedule_id=schedule.id):
             run_store.end_run(run.id, SCHEDULE_DELETED, failed=False)
+
+    def _wait_for_runs(self, schedule: ScheduleResponse) -> None:
+        clock, told = Clock(), False
+        while runs := [
+            run
+            for run in run_store.list_open_runs(schedule_id=schedule.id)
+            if run.status not in run_store.WITHOUT_JOB
+        ]:
+            if not told:
+                logger.warning(
+                    "The schedule `%s` does not fire any more. It is paused once its runs in "
+                    "progress have ended, since ZenML refuses their token then: %s. To not wait, "
+                    "stop them. If this is interrupted they go on, and you pause it again later.",
+                    schedule.name,
+                    ", ".join(run.name for run in runs),
+                )
+            told = True
+            for run in runs:  # One whose job has died ends by this.
+                self.fetch_status(run_store.get_run(run.id))
+            clock.wait(self.platform.poll_seconds)
 
     # ---- What jobs of the engine ask
 
