@@ -32,6 +32,7 @@ from zenml.enums import ExecutionStatus, MetadataResourceTypes
 from zenml.exceptions import IllegalOperationError
 from zenml.execution.pipeline.dynamic.run_context import DynamicPipelineRunContext
 from zenml.models import RunMetadataResource, ScheduleUpdate
+from zenml.orchestrators import PipelineSubmissionError
 from zenml.orchestrators.publish_utils import publish_failed_step_run
 from zenml.steps.heartbeat import StepHeartbeatWorker
 from zenml.utils import source_utils
@@ -420,6 +421,17 @@ def test_a_child_is_not_stopped_by_force_alone_and_the_error_says_what_to_do(
 
 
 # ---- Schedules
+
+
+@IN_JOB
+def test_a_schedule_whose_runs_would_have_too_long_a_name_is_refused(orchestrator: InJob) -> None:
+    snapshot = snapshot_of("static")
+    template = "x" * 230 + "-{date}-{time}"  # 257 characters, once it is filled in
+    with (
+        mock.patch.object(type(snapshot), "run_name_template", template),
+        pytest.raises(PipelineSubmissionError, match=r"with 257 characters.*stores 255"),
+    ):
+        orchestrator._submit_job(snapshot, None, lambda _: pytest.fail("It is scheduled."))
 
 
 @KINDS

@@ -531,6 +531,8 @@ class JobOrchestrator(IsolatedSteps):
         """
         platform = self.platform
         with submission(*platform.transient):
+            if run is None:
+                run_store.check_run_name(snapshot)
             run_id = self._new_run_id(run) if run else None
             specs = self._specs(snapshot, run, run_id)
             specs = replace(specs, generation=self._generation(run))

@@ -32,6 +32,7 @@ from zenml.pipelines.run_utils import create_placeholder_run
 from zenml.stack import Stack
 from zenml.utils.exception_utils import collect_exception_information
 from zenml.utils.pagination_utils import depaginate
+from zenml.utils.string_utils import format_name_template
 from zenml.utils.time_utils import utc_now
 
 from .sightings import NO_REASON
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-# `PipelineRunUpdate.status_reason` has max_length=255.
-MAX_REASON = 255
+# `PipelineRunUpdate.status_reason` has max_length=255, and so has `PipelineRunRequest.name`.
+MAX_REASON = MAX_NAME = 255
 
 # A step with one of these has said how it ended, or that it will be tried again.
 TERMINAL = {status for status in ExecutionStatus if status.is_finished} | {ExecutionStatus.RETRYING}
@@ -353,6 +354,22 @@ def claim_run(
 
 
 @asking_zenml()
+def check_run_name(snapshot: PipelineSnapshotResponse) -> None:
+    """Looks at the name that each run of a schedule is to have, before the schedule is made.
+
+    Raises:
+        ValueError: If ZenML cannot store it: each run would fail when the schedule fires.
+    """
+    known = snapshot.pipeline_configuration.finalize_substitutions(start_time=utc_now())
+    name = format_name_template(snapshot.run_name_template, known)
+    if len(name) > MAX_NAME:
+        raise ValueError(
+            f"A run of the schedule would be called `{shorten(name, 60)}`, with {len(name)} "
+            f"characters, and ZenML stores {MAX_NAME}. Give it a shorter `run_name`, or the "
+            "pipeline a shorter name."
+        )
+
+
 def publish_metadata(run_id: UUID, component: UUID, metadata: Mapping[str, MetadataType]) -> None:
     """Adds to the metadata of a run, as those of a component of its stack."""
     publish_pipeline_run_metadata(run_id, {component: dict(metadata)})
