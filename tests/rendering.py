@@ -111,6 +111,6 @@ def run_copier_cli(*arguments: str | Path, cwd: Path) -> subprocess.CompletedPro
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )

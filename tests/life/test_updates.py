@@ -110,7 +110,7 @@ class Start:
             env=os.environ | {"COPIER_SETTINGS_PATH": os.devnull},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 
