@@ -438,8 +438,9 @@ def test_a_schedule_whose_runs_would_have_too_long_a_name_is_refused(orchestrato
 @IN_JOB
 def test_a_schedule_that_is_deleted_stops_its_runs(orchestrator: InJob, kind: str) -> None:
     run = new_run(kind, S.INITIALIZING, metadata=own_job(orchestrator, alive=True))
-    new_step(run)
+    step = new_step(run)
     set_status(run, S.RUNNING)
+    submitted = orchestrator.jobs.add(JobKey(str(run.id), str(step.id), 1), RUNNING)
     seen: list[ExecutionStatus] = []
 
     def list_open_runs(**of: UUID) -> list[PipelineRunResponse]:
@@ -455,6 +456,7 @@ def test_a_schedule_that_is_deleted_stops_its_runs(orchestrator: InJob, kind: st
     ):
         orchestrator.delete_schedule(schedule)
     assert seen == [S.STOPPING]
+    assert submitted in orchestrator.jobs.stopped
     assert statuses(now(run)) == {S.STOPPED}
 
 

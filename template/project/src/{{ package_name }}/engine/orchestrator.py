@@ -384,6 +384,7 @@ class JobOrchestrator(IsolatedSteps):
             run_store.publish_stopping(run.id, SCHEDULE_DELETED)
         self._schedules().delete_schedule(str(handle))
         for run in run_store.list_open_runs(schedule_id=schedule.id):
+            self._stop_jobs(run)  # What its own job has submitted, it may not be able to stop.
             run_store.end_run(run.id, SCHEDULE_DELETED, failed=False)
 
     def _wait_for_runs(self, schedule: ScheduleResponse) -> None:
