@@ -353,7 +353,6 @@ def claim_run(
         return found
 
 
-@asking_zenml()
 def check_run_name(snapshot: PipelineSnapshotResponse) -> None:
     """Looks at the name that each run of a schedule is to have, before the schedule is made.
 
@@ -370,6 +369,7 @@ def check_run_name(snapshot: PipelineSnapshotResponse) -> None:
         )
 
 
+@asking_zenml()
 def publish_metadata(run_id: UUID, component: UUID, metadata: Mapping[str, MetadataType]) -> None:
     """Adds to the metadata of a run, as those of a component of its stack."""
     publish_pipeline_run_metadata(run_id, {component: dict(metadata)})
