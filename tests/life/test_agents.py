@@ -1,4 +1,4 @@
-"""What AGENTS.md of a generated project says is so."""
+"""What README.md and AGENTS.md of a generated project say is so."""
 
 from __future__ import annotations
 
@@ -10,39 +10,117 @@ from typing import TYPE_CHECKING
 
 import pytest
 from projects import check_result, installed
-from rendering import render
+from rendering import backends, render
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def commands(text: str) -> list[str]:
-    """Returns the lines of the blocks of commands in a Markdown text."""
+    """Returns the commands in the blocks of a Markdown text, those of several lines as one."""
     blocks = re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.splitlines()]
+    return [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with nothing in it but a pip that knows --group."""
+    folder = tmp_path_factory.mktemp("environment") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--upgrade-deps", str(folder)], check=True)
+    return folder
+
+
+def run(command: str, project: Path, environment: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a command as a person does in the environment.
+
+    Raises:
+        AssertionError: If it fails.
+    """
+    of_its_own = {
+        "PATH": f"{environment / 'bin'}:{os.environ['PATH']}",
+        "ZENML_CONFIG_PATH": str(project.parent / "zenml"),
+        "ZENML_ANALYTICS_OPT_IN": "false",
+    }
+    result = subprocess.run(
+        ["bash", "-c", command],
+        cwd=project,
+        env=os.environ | of_its_own,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
+    assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
+    return result
+
+
+def way_to_a_run(project: Path) -> list[str]:
+    """Returns the commands of a project's README up to the one that runs its pipeline."""
+    found = commands((project / "README.md").read_text())
+    return found[: found.index("python your_pipeline.py") + 1]
+
+
+# It runs first, since it needs the environment empty.
+@pytest.mark.gate
+def test_the_first_commands_of_the_readme_end_in_a_run(tmp_path: Path, environment: Path) -> None:
+    project = render(tmp_path / "my-orch")
+    *_, last = [run(command, project, environment) for command in way_to_a_run(project)]
+    readme = (project / "README.md").read_text()
+    (success,) = re.findall(r"^```text\n(your_pipeline: .*)\n```$", readme, re.MULTILINE)
+    assert last.stdout.splitlines()[-1] == success
+
+
+# One process imports ZenML's CLI for all commands.
+CLI = """
+import shlex, sys
+from zenml.cli.cli import cli
+for command in sys.argv[1:]:
+    cli.main(shlex.split(command)[1:], prog_name="zenml", standalone_mode=False)
+"""
+EXAMPLES = {
+    "<arn>": "arn:aws:iam::123456789012:role/jobs",
+    "<e-mail>": "jobs@my-project.iam.gserviceaccount.com",
+}
 
 
 @pytest.mark.gate
-def test_each_command_works_in_a_fresh_environment(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", backends())
+def test_each_readme_registers_what_its_pipeline_runs_on(
+    tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = render(tmp_path / "my-orch", backend=backend)
+    first, *others, last = way_to_a_run(project)
+    assert first.startswith("pip install -c constraints.txt .")
+    assert (project / last.removeprefix("python ")).exists()
+    *registered, stack = [line for line in others if line.startswith("zenml ")]
+    # From here on, a store is needed.
+    assert stack.startswith("zenml stack register my-stack -o my-orchestrator ")
+    given = [
+        re.sub("<.+?>", lambda found: EXAMPLES.get(found[0], "given"), line) for line in registered
+    ]
+    monkeypatch.setenv("PYTHONPATH", str(project / "src"))
+    monkeypatch.setenv("ZENML_CONFIG_PATH", str(tmp_path / "zenml"))
+    monkeypatch.setenv("ZENML_ANALYTICS_OPT_IN", "false")
+    done = subprocess.run(
+        [sys.executable, "-c", CLI, *given],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "orchestrator `my-orchestrator`" in done.stdout
+
+
+@pytest.mark.gate
+def test_each_command_works_in_a_fresh_environment(tmp_path: Path, environment: Path) -> None:
     project = render(tmp_path / "my-orch")
-    environment = tmp_path / "venv"
-    # Its pip has to know --group.
-    subprocess.run([sys.executable, "-m", "venv", "--upgrade-deps", str(environment)], check=True)
     found = commands((project / "AGENTS.md").read_text())
     assert "pytest" in found
     assert "pytest --all" in found
     for command in found:
-        result = subprocess.run(
-            ["bash", "-c", command],
-            cwd=project,
-            env=os.environ | {"PATH": f"{environment / 'bin'}:{os.environ['PATH']}"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=1200,
-            check=False,
-        )
-        assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
+        result = run(command, project, environment)
         if command.startswith("pytest"):
             check_result(result, project, environment)
 
