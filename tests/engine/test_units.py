@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from engine.clock import backoff, call_with_retries
+from engine.clock import LONGEST_ASKED_PAUSE, backoff, call_with_retries
+from engine.controller import Controller
 from engine.exit_codes import RUN_FAILED, describe_exit
 from engine.log_follower import LAST_LINES, LogFollower, with_last_lines
 from engine.orchestrator import submission
@@ -20,7 +23,15 @@ from engine.slugs import label_value, slugify, unique_name
 from engine.texts import LONGEST, NOTE, shorten
 from engine.waiting import MAX_OUTAGE_SECONDS, wait_until_terminal
 from requests import ConnectionError as RequestsConnectionError
-from simulation import Ending, PlatformAwayError, Scenario, SimulatedPlatform, World, job_spec
+from simulation import (
+    Ending,
+    PlatformAwayError,
+    Scenario,
+    SimulatedPlatform,
+    World,
+    job_spec,
+    run_in,
+)
 from zenml import constants
 from zenml.config.retry_config import StepRetryConfig
 from zenml.models import ExceptionInfo
@@ -193,6 +204,61 @@ def test_a_call_is_repeated_until_it_answers_or_the_time_is_over() -> None:
     with pytest.raises(PlatformAwayError):
         call_with_retries(never, (PlatformAwayError,), seconds=60, clock=world)
     assert 60 <= world.time < 80
+
+
+class BusyError(PlatformAwayError):
+    """A platform that is away, and says when it wants to be asked again."""
+
+    def __init__(self, retry_after: float | None = 25.0) -> None:
+        super().__init__("busy")
+        self.retry_after = retry_after
+
+
+class BusyOnce(SimulatedPlatform):
+    """A platform that is busy when it is asked for the first time."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.asked_at: list[float] = []
+
+    def _ask(self) -> None:
+        self.asked_at.append(self._world.time)
+        super()._ask()
+        if len(self.asked_at) == 1:
+            raise BusyError
+
+    def logs(self, handle: str, *, follow: bool = False) -> Iterator[str]:
+        self._ask()
+        yield "line"
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "pause"),
+    [(None, backoff(0)), (0, backoff(0)), (25.0, 25.0), (7200, LONGEST_ASKED_PAUSE)],
+)
+def test_a_platform_is_asked_again_when_it_wants_to_be_but_within_a_minute(
+    retry_after: float | None, pause: float
+) -> None:
+    assert backoff(0, BusyError(retry_after)) == pause
+    assert LONGEST_ASKED_PAUSE <= 60
+
+
+@pytest.mark.parametrize("who", ["controller", "call", "log"])
+def test_who_has_asked_a_busy_platform_waits_as_long_as_it_says(who: str) -> None:
+    world = World(Scenario(upstream={"first": ()}), 0)
+    world.platform = platform = BusyOnce(world)
+    if who == "controller":
+        assert run_in(world, Controller).succeeded
+    elif who == "call":
+        submit = functools.partial(platform.submit, job_spec("first", 1))
+        call_with_retries(submit, platform.transient, seconds=60, clock=world)
+    else:
+        follower = LogFollower(platform, "job")
+        follower._ended = cast(
+            "Any", SimpleNamespace(is_set=lambda: world.time > 0, wait=world.wait)
+        )
+        follower._follow()
+    assert platform.asked_at[:2] == [0, 25]
 
 
 # ---- Waiting for one job

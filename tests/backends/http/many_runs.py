@@ -106,7 +106,7 @@ def execute(
 
 def with_faults(folder: Path) -> dict[str, Any]:
     """Executes many runs at once, on a service that refuses requests and loses answers."""
-    with ExampleService(folder, environment={"PATH": os.environ["PATH"]}) as service:
+    with ExampleService(folder, {"PATH": os.environ["PATH"]}) as service:
         service.slots["default"] = 12
         service.refuses, service.loses = 0.1, 0.05
         with ThreadPoolExecutor(RUNS) as threads:
@@ -123,7 +123,7 @@ def with_faults(folder: Path) -> dict[str, Any]:
 
 def polls(folder: Path, steps: int) -> float:
     """Counts how often a run of so many steps side by side asks how jobs are, per interval."""
-    with ExampleService(folder, environment={"PATH": os.environ["PATH"]}) as service:
+    with ExampleService(folder, {"PATH": os.environ["PATH"]}) as service:
         service.slots["default"] = steps
         upstream: dict[str, list[str]] = {f"step_{number}": [] for number in range(steps)}
         begun = time.monotonic()

@@ -41,9 +41,14 @@ MUTANTS = [
         {"platform.py": "OVERLOADED.clear()"},
     ),
     Mutant(
+        "A login that is not valid taken for a refusal",
+        f"{ALONE}::test_a_token_that_is_not_valid_is_no_refusal_of_a_job",
+        text={"platform.py": {"if answer.status in NO_LOGIN": "if False"}},
+    ),
+    Mutant(
         "The first page of the list only",
         f"{ALONE}::test_all_jobs_of_a_run_are_found_whatever_they_are_called",
-        text={"platform.py": {"if not page:": "if page or True:"}},
+        text={"platform.py": {'page = answer["next"]': "page = None"}},
     ),
     Mutant(
         "A grace period that is never sent",

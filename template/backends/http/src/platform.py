@@ -8,6 +8,7 @@ answers. The engine does the rest: it asks again when there is no answer, polls,
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from .engine.protocols import JobHandle, JobSpec
 
 # How long names and labels may be, in characters. The engine's `slugs` know two common alphabets.
-LONGEST_NAME = 63
-LONGEST_LABEL = 63
+LONGEST = 63
 
 # The variable by which the service tells each job its ID, and ours that tells what the job is for.
 ID_VARIABLE = "SERVICE_JOB_ID"
@@ -42,8 +42,9 @@ PHASES = {
     "cancelled": Phase.STOPPED,
 }
 
-# The statuses that are worth another try.
+# The statuses that are worth another try, and those of a login that is wrong.
 OVERLOADED = {HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}
+NO_LOGIN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 # How long a connection and an answer may take, in seconds.
 TIMEOUT = urllib3.Timeout(connect=5, read=30)
@@ -52,9 +53,11 @@ TIMEOUT = urllib3.Timeout(connect=5, read=30)
 class ServiceUnavailableError(Exception):
     """The service does not answer, or is overloaded. It is worth another try."""
 
+    retry_after: float | None = None  # How long the service wants the engine to wait, in seconds.
 
-class ServiceError(RuntimeError):
-    """The service refuses a question that it should answer."""
+
+class ServiceError(ValueError):
+    """The service refuses what it should answer: its address or the login may be wrong."""
 
 
 class HttpPlatform(JobPlatform):
@@ -84,21 +87,17 @@ class HttpPlatform(JobPlatform):
     def submit(self, job: JobSpec) -> JobHandle:
         """Creates a job. The service gives the same key the same job."""
         settings = cast("Settings", job.settings)
-        is_step = job.role is Role.STEP
+        environment = {**settings.environment, **job.environment, ROLE_VARIABLE: job.role.value}
         body = {
             "key": str(job.key),
-            "name": unique_name(job.name, unique=str(job.key), max_length=LONGEST_NAME),
-            "queue": settings.queue if is_step else self._config.controller_queue,
+            "name": unique_name(job.name, unique=str(job.key), max_length=LONGEST),
+            "queue": settings.queue if job.role is Role.STEP else self._config.controller_queue,
             "image": job.image,
             "command": list(job.command),
-            "environment": {
-                **settings.environment,
-                **job.environment,
-                ROLE_VARIABLE: job.role.value,
-            },
+            "environment": environment,
             "secrets": dict(job.secrets),
             "resources": read_resources(job.resources),
-            "labels": {name: label_value(text, LONGEST_LABEL) for name, text in job.labels.items()},
+            "labels": {name: label_value(text, LONGEST) for name, text in job.labels.items()},
             "grace_seconds": job.grace_seconds,
         }
         answer = self._send("POST", "/jobs", body)
@@ -131,13 +130,12 @@ class HttpPlatform(JobPlatform):
     def find(self, run: str) -> Mapping[JobKey, JobHandle]:
         """Lists the jobs with the label of a run, page by page."""
         found: dict[JobKey, JobHandle] = {}
-        page = ""
-        while True:
+        page: int | None = 0
+        while page is not None:
             answer = self._ask("GET", f"/jobs?label=run_id={run}&after={page}").json()
             found |= {JobKey.parse(job["key"]): job["id"] for job in answer["jobs"]}
             page = answer["next"]
-            if not page:
-                return found
+        return found
 
     def current_job(self) -> JobHandle | None:
         """Reads the ID that the service gives to each process of a job."""
@@ -157,14 +155,21 @@ class HttpPlatform(JobPlatform):
 
     def _send(self, method: str, path: str, body: Any = None) -> urllib3.BaseHTTPResponse:
         url = self._config.url.rstrip("/") + path
-        token = self._config.token
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Authorization": f"Bearer {self._config.token}"} if self._config.token else {}
         try:
             answer = self._http.request(method, url, json=body, headers=headers)
         except urllib3.exceptions.HTTPError as error:
             raise ServiceUnavailableError(f"The job service does not answer: {error}") from error
+        if answer.status in NO_LOGIN:
+            raise ServiceError(
+                f"The job service does not accept the orchestrator's `token`: {reason_of(answer)}. "
+                "Set a valid one: `zenml orchestrator update NAME --token=...`."
+            )
         if answer.status in OVERLOADED:
-            raise ServiceUnavailableError(f"The job service: {reason_of(answer)}")
+            error = ServiceUnavailableError(f"The job service: {reason_of(answer)}")
+            with suppress(urllib3.exceptions.InvalidHeader):
+                error.retry_after = urllib3.Retry().get_retry_after(answer)
+            raise error
         return answer
 
 

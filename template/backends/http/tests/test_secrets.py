@@ -25,7 +25,7 @@ def test_the_token_is_among_the_secrets_of_a_job_and_nowhere_else(
         rest = {name: value for name, value in asked.items() if name != "secrets"}
         assert token not in json.dumps(rest)
         assert token not in json.dumps(job.native.shown)
-        assert token.encode() not in job.native.read_log()
+        assert token.encode() not in (job.native.folder / "log").read_bytes()
 
 
 def test_a_job_gets_neither_the_password_of_the_client_nor_the_token_of_the_service(

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import contextlib
 import ctypes
 import functools
 import gc
@@ -212,6 +213,18 @@ class Container:
         """
         if handles(self.pid, signal.SIGTERM):
             self.send_signal(signal.SIGTERM)
+
+    def stop(self, grace_seconds: float) -> None:
+        """Sends SIGTERM, and SIGKILL if it has not ended after so many seconds. Does not wait."""
+        self.terminate()
+        timer = threading.Timer(grace_seconds, self.kill)
+        timer.daemon = True
+        timer.start()
+
+    def kill(self) -> None:
+        """Sends SIGKILL."""
+        with contextlib.suppress(OSError):  # The fork server may have ended.
+            self.send_signal(signal.SIGKILL)
 
 
 def handles(pid: int, number: int) -> bool:

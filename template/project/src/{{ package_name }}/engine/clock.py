@@ -21,6 +21,9 @@ Result = TypeVar("Result")
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 
+# The longest pause that a platform can ask for, in seconds: a stop has to be noticed meanwhile.
+LONGEST_ASKED_PAUSE = 60.0
+
 
 class Clock:
     """The clock of this machine. A test has another, with the same functions."""
@@ -43,9 +46,15 @@ class Clock:
         self._woken.set()
 
 
-def backoff(failures: int) -> float:
-    """Returns how long to wait after so many failures in a row, in seconds."""
-    return float(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)))
+def backoff(failures: int, error: Exception | None = None) -> float:
+    """Returns how long to wait before the next try, in seconds.
+
+    Args:
+        failures: How many failures in a row there were before the last.
+        error: The last one. Its `retry_after`, if it has one, is what the platform asks for.
+    """
+    asked = min(LONGEST_ASKED_PAUSE, getattr(error, "retry_after", None) or 0)
+    return float(max(asked, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10))))
 
 
 def call_with_retries(
@@ -73,5 +82,5 @@ def call_with_retries(
             if clock.now() >= end:
                 raise
             logger.warning("No answer, trying again: %s", error)
-        clock.wait(backoff(failures))
+            clock.wait(backoff(failures, error))
         failures += 1

@@ -166,7 +166,7 @@ class Controller:
                         return not self._causes or self._stop is not StopRequest.NONE
                 except self._transient as error:
                     logger.warning("The run is delayed, since there was no answer: %s", error)
-                    pause = backoff(failures)
+                    pause = backoff(failures, error)
                     failures += 1
                 else:
                     pause = self._pause()

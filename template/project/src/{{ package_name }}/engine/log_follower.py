@@ -59,6 +59,7 @@ class LogFollower:
         shown = failures = 0
         while True:
             is_last, is_whole, before = self._ended.is_set(), False, shown
+            trouble = None
             try:
                 lines = self._platform.logs(self._handle, follow=True)
                 for number, line in enumerate(lines, start=1):
@@ -68,9 +69,10 @@ class LogFollower:
                 is_whole = True
             except self._platform.transient as error:
                 logger.debug("The log of %s breaks off: %s", self._handle, error)
+                trouble = error
             failures = 0 if shown > before else failures + 1
             # What broke off just before the job's end is read once more.
-            if is_last or (self._ended.wait(backoff(failures)) and is_whole):
+            if is_last or (self._ended.wait(backoff(failures, trouble)) and is_whole):
                 return
 
 

@@ -175,7 +175,12 @@ class JobPlatform(Protocol):
     Any function but `validate` may raise an error of `transient`, when the platform does not answer
     or is overloaded: the engine then calls it again, later, with the same arguments. So none of
     them has to retry. A controller goes on without end; a submission, a stop or a question of the
-    user's for two minutes; a client that waits for half an hour.
+    user's for two minutes; a client that waits for half an hour. If the error has an attribute
+    `retry_after`, in seconds, the next call comes no sooner, but within a minute.
+
+    Any other error is final. It ends the run, and no step is blamed for it: raise a `ValueError`
+    for what is configured wrongly, such as a login that is not valid, with the setting's name and
+    the remedy. That is no `JobRefused`, by which one step fails, and others go on.
 
     Attributes:
         transient: The errors that are worth another try. Annotate it as here, for a type checker.
