@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import zenml_server
 from emulator_programs import register
 from gcp_storage_emulator.server import Router
-from standin import Project
-from standin_identity import Identity
+from kit.vertex_emulator import Project
+from kit.vertex_emulator.identity import Identity
+from kit.zenml_server import starting
 from submissions import measure
 from zenml.client import Client
 from zenml.enums import StackComponentType
@@ -67,10 +67,12 @@ def main(arguments: Mapping[str, Any]) -> None:
     """
     home = Path(arguments["home"])
     with ExitStack() as started:
-        os.environ.update(started.enter_context(zenml_server.running(home / "server")))
+        server = started.enter_context(starting(home / "server"))
         google = Google(home / "google", started)
         project = google.project
         os.environ.update(project.environment())
+        server.wait_until_up()
+        os.environ.update(server.environment)
         ours = Client().create_flavor(arguments["flavor"], StackComponentType.ORCHESTRATOR).name
         # The defaults, but for waiting.
         configuration = {
@@ -79,7 +81,7 @@ def main(arguments: Mapping[str, Any]) -> None:
             "synchronous": False,
         }
         orchestrators = {
-            "ours": (ours, {**configuration, "api_endpoint": project.grpc}),
+            "ours": (ours, {**configuration, "api_endpoint": project.url}),
             "zenml": ("vertex", configuration),
         }
         register(home, orchestrators)

@@ -1,4 +1,4 @@
-"""Writes specifications of pipelines with our `spec.py` and with kfp, and compares the seconds.
+"""Writes specifications of pipelines with our code and with kfp, and compares the seconds.
 
 What both write is compared too: it is the same.
 """
@@ -24,16 +24,16 @@ IMAGE = "registry.invalid/tests/tests:1"
 COMMAND = ["python", "-m", "zenml.entrypoints.entrypoint"]
 
 
-def arguments_of(step: str) -> list[str]:
-    """Returns what a step's program is told."""
-    return ["--step_name", step]
+def command_of(step: str) -> list[str]:
+    """Returns the program of a step, and what it is told."""
+    return [*COMMAND, "--step_name", step]
 
 
 def with_ours(spec: ModuleType, steps: Sequence[str], variables: Mapping[str, str]) -> str:
     """Writes a chain of steps with our own code.
 
     Args:
-        spec: The generated project's `spec.py`.
+        spec: The generated project's `pipeline_spec.py`.
         steps: The names of the steps.
         variables: The environment variables of each.
     """
@@ -41,7 +41,7 @@ def with_ours(spec: ModuleType, steps: Sequence[str], variables: Mapping[str, st
         spec.Task(
             step,
             steps[max(number - 1, 0) : number],
-            spec.container(IMAGE, COMMAND, arguments_of(step), variables, {}),
+            spec.container(IMAGE, command_of(step), variables, {}),
         )
         for number, step in enumerate(steps)
     ]
@@ -75,7 +75,7 @@ def component(step: str) -> Callable[[], Any]:
     """Makes a step for kfp, which knows it by the name of a function."""
 
     def run() -> dsl.ContainerSpec:
-        return dsl.ContainerSpec(image=IMAGE, command=COMMAND, args=arguments_of(step))
+        return dsl.ContainerSpec(image=IMAGE, command=command_of(step))
 
     run.__name__ = step.replace("-", "_")
     run.__annotations__.clear()
@@ -103,7 +103,7 @@ def main(arguments: Mapping[str, Any]) -> None:
             how many there are; `written`, what to write: what to call it, and how many variables a
             step has; `found`, the file.
     """
-    spec = import_module(f"{arguments['package']}.spec")
+    spec = import_module(f"{arguments['package']}.platform.pipeline_spec")
     steps = [f"step-{number}" for number in range(arguments["steps"])]
     file = Path(arguments["home"]) / "pipeline.json"
     found = {}

@@ -10,17 +10,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pipelines
 from backends.vertex.on_emulator import emulator, register_own
 from emulator_programs import outcome, scheduled_runs, submit
 from google.cloud import aiplatform
+from kit import pipelines
 from zenml.client import Client
 from zenml.config import Schedule
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from standin import PipelineRun, Project
+    from kit.vertex_emulator import PipelineRun, Project
     from zenml.pipelines.pipeline_definition import Pipeline
 
 # As long as it takes on a busy machine.

@@ -19,22 +19,22 @@ from google_cloud_pipeline_components.v1.custom_job.utils import (
 )
 from kfp import compiler, dsl
 from kfp.dsl.base_component import BaseComponent
-from my_orch.config import (
-    CustomJobParameters,
-    MyOrchOrchestratorConfig,
-    MyOrchOrchestratorSettings,
-)
-from my_orch.jobs import Jobs
-from my_orch.own_job import placeholder
-from my_orch.programs import Program
-from my_orch.spec import pipeline_spec
-from standin_spec import launched, parse
+from kit.vertex_emulator.spec import launched, parse
+from my_orch.config import Config, Settings
+from my_orch.engine.protocols import JobKey, JobSpec, Role
+from my_orch.parameters import CustomJobParameters
+from my_orch.platform import manifests
+from my_orch.platform.pipeline_spec import Task, pipeline_spec
+from my_orch.run_id import placeholder
 from zenml.config import ResourceSettings
 
 NAME = "my-pipeline"
 IMAGE = "europe-docker.pkg.dev/orch-tests/tests/tests:1"
 COMMAND = ["python", "-m", "zenml.entrypoints.entrypoint"]
-ENVIRONMENT = {"A": "b c", "RUN": placeholder("pipeline_job_name"), "QUOTED": '"\\'}
+OWN = {"A": "b c", "RUN": placeholder("pipeline_job_name"), "QUOTED": '"\\'}
+# What a task is told of itself comes after that.
+ENVIRONMENT = {**OWN, **manifests.TOLD}
+PARENT = "projects/orch-tests/locations/europe-west4"
 PLACE = {
     "pipeline_google_cloud_project_id": "orch-tests",
     "pipeline_google_cloud_location": "europe-west4",
@@ -53,11 +53,16 @@ MACHINE: dict[str, Any] = {
 }
 
 
+def command(name: str) -> list[str]:
+    """Returns the program of a step, and what it is told."""
+    return [*COMMAND, "--step_name", name]
+
+
 def component(name: str) -> BaseComponent:
     """Makes a component. What kfp calls a task, it takes from the name of the function."""
 
     def run() -> dsl.ContainerSpec:
-        return dsl.ContainerSpec(image=IMAGE, command=COMMAND, args=["--step_name", name])
+        return dsl.ContainerSpec(image=IMAGE, command=command(name))
 
     run.__name__ = name
     return dsl.container_component(run)
@@ -105,34 +110,39 @@ def compiled(function: Callable[[], None], folder: Path) -> dict[str, Any]:
     return found
 
 
-def program(name: str, wanted: ResourceSettings | None = None) -> Program:
-    """Says what a step of ours runs."""
-    arguments = ["--step_name", name]
-    return Program(IMAGE, ENVIRONMENT, COMMAND, arguments, wanted or ResourceSettings())
+def ours(config: Config, name: str, *upstream: str, **changes: Any) -> Task:
+    """Makes a task of a step of ours."""
+    fields: dict[str, Any] = {"resources": ResourceSettings(), "settings": Settings(), **changes}
+    job = JobSpec(
+        key=JobKey("0a1b", name, 1),
+        role=Role.STEP,
+        name=name,
+        image=IMAGE,
+        command=command(name),
+        environment=OWN,
+        **fields,
+    )
+    return manifests.task(name, upstream, job, config, PARENT)
 
 
-def ours_of_containers(jobs: Jobs) -> dict[str, Any]:
+def ours_of_containers(config: Config) -> dict[str, Any]:
     """Returns what the project writes of the first pipeline."""
-    settings = MyOrchOrchestratorSettings(accelerator_type="NVIDIA_TESLA_T4")
     large = ResourceSettings(cpu_count=4, memory="16GB", gpu_count=2)
     little = ResourceSettings(cpu_count=0.5, memory="1500MB")
+    settings = Settings(accelerator_type="NVIDIA_TESLA_T4")
     tasks = [
-        jobs.task("load", [], program("load"), settings),
-        jobs.task("train_model", ["load"], program("train_model", large), settings),
-        jobs.task("check", ["load"], program("check", little), settings),
-        jobs.task("report", ["train_model", "check"], program("report"), settings),
+        ours(config, "load"),
+        ours(config, "train_model", "load", resources=large, settings=settings),
+        ours(config, "check", "load", resources=little),
+        ours(config, "report", "train_model", "check"),
     ]
     return dict(pipeline_spec(NAME, tasks))
 
 
-def ours_with_custom_job(jobs: Jobs) -> dict[str, Any]:
+def ours_with_custom_job(config: Config) -> dict[str, Any]:
     """Returns what the project writes of the second pipeline."""
-    parameters = CustomJobParameters(**MACHINE)
-    settings = MyOrchOrchestratorSettings(custom_job_parameters=parameters, labels=LABELS)
-    tasks = [
-        jobs.task("load", [], program("load"), settings),
-        jobs.task("report", ["load"], program("report"), MyOrchOrchestratorSettings()),
-    ]
+    settings = Settings(custom_job_parameters=CustomJobParameters(**MACHINE), labels=LABELS)
+    tasks = [ours(config, "load", settings=settings), ours(config, "report", "load")]
     return dict(pipeline_spec(NAME, tasks))
 
 
@@ -146,16 +156,15 @@ def job_in(spec: dict[str, Any]) -> dict[str, Any]:
 
 def main(folder: Path, result: Path) -> None:
     """Writes all to a file, what kfp writes first."""
-    config = MyOrchOrchestratorConfig(
+    config = Config(
         location="europe-west4",
         workload_service_account=ACCOUNT,
         network=NETWORK,
         encryption_spec_key_name=KEY,
     )
-    jobs = Jobs(config, "projects/orch-tests/locations/europe-west4")
-    launching = compiled(with_custom_job, folder), ours_with_custom_job(jobs)
+    launching = compiled(with_custom_job, folder), ours_with_custom_job(config)
     found = {
-        "containers": (compiled(of_containers, folder), ours_of_containers(jobs)),
+        "containers": (compiled(of_containers, folder), ours_of_containers(config)),
         "launchers": launching,
         "custom_jobs": [job_in(spec) for spec in launching],
     }

@@ -17,12 +17,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pipelines
-import zenml_server
 from backends.vertex import resource_manager, tunnel
 from emulator_programs import WARM, image, register, register_shared_store, use
 from google.cloud import aiplatform
-from standin import Project
+from kit import pipelines
+from kit.vertex_emulator import Project
+from kit.zenml_server import starting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ STACK = "own"
 def emulator(home: Path) -> Iterator[Project]:
     """Starts a ZenML server and a project, and leads this process to both."""
     with ExitStack() as stack:
-        os.environ.update(stack.enter_context(zenml_server.running(home / "server")))
+        server = stack.enter_context(starting(home / "server"))
         proxy = stack.enter_context(tunnel.listening())
         # https://grpc.github.io/grpc/core/md_doc_environment_variables.html
         of_grpc = {"grpc_proxy": proxy.url}
@@ -52,6 +52,8 @@ def emulator(home: Path) -> Iterator[Project]:
         }
         os.environ.update({**project.environment(), **of_grpc})
         aiplatform.init(project=project.id, location=project.region)
+        server.wait_until_up()
+        os.environ.update(server.environment)
         yield project
 
 
@@ -67,4 +69,4 @@ def register_own(home: Path, project: Project) -> None:
         "synchronous": False,
     }
     register(home, {STACK: ("vertex", configuration)}, store=register_shared_store())
-    use(STACK, Path(pipelines.__file__).parent)
+    use(STACK, Path(pipelines.__file__).parent.parent)

@@ -12,18 +12,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import grpc
-import standin
 from google.cloud.resourcemanager_v3 import GetProjectRequest, Project
+from kit.vertex_emulator.project import authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from kit import vertex_emulator
 
 NAME = "cloudresourcemanager.googleapis.com"
 SERVICE = "google.cloud.resourcemanager.v3.Projects"
 
 
 @contextmanager
-def answering(project: standin.Project) -> Iterator[str]:
+def answering(project: vertex_emulator.Project) -> Iterator[str]:
     """Starts the server, and stops it at the end.
 
     Args:
@@ -42,7 +44,7 @@ def answering(project: standin.Project) -> Iterator[str]:
         get_project, GetProjectRequest.deserialize, Project.serialize
     )
     handler = grpc.method_handlers_generic_handler(SERVICE, {"GetProject": method})
-    issued = standin.authority().issue_cert(NAME)
+    issued = authority().issue_cert(NAME)
     chain = b"".join(each.bytes() for each in issued.cert_chain_pems)
     keys = (issued.private_key_pem.bytes(), chain)
     server = grpc.server(ThreadPoolExecutor(2), [handler])

@@ -1,0 +1,119 @@
+# YOURS: the machine types to choose from
+"""The machine types from which resource settings choose, with what each one has.
+
+They are types that a custom job can run on, each with a number of GPUs that it can have there:
+https://cloud.google.com/vertex-ai/docs/training/configure-compute#machine-types
+https://cloud.google.com/vertex-ai/docs/training/configure-compute#gpu-compatibility-table
+
+vCPUs and memory are those of the Compute Engine type of the same name. Google writes GB and means
+GiB: https://cloud.google.com/compute/docs/machine-resource
+A container gets less memory than the machine has: Vertex AI's own agents take up to 40 % of it on
+the smallest types. https://cloud.google.com/vertex-ai/docs/training/understanding-training-service
+
+The prices only put the types in order. They are what Compute Engine asks on demand in us-central1
+for the machine and its GPUs, from lists that others keep. A3, and g2-standard-12, from which the
+other G2 follow by the other list's prices of CPUs and memory, as of 2025-03-06:
+https://github.com/Cyclenerd/google-cloud-pricing-cost-calculator/blob/0166a59/pricing.yml
+All others, as of the commit in the address:
+https://github.com/kubernetes/autoscaler/blob/0411d1c/cluster-autoscaler/cloudprovider/gce/gce_price_info.go
+Vertex AI asks about 15 % more (seen for n1-standard-4), so they are not what a job costs:
+https://cloud.google.com/vertex-ai/pricing
+
+The types and counts are those of 2026-08-22. Which exist differs between regions, and a new project
+may use few of them: CPUs and each kind of GPU have their own quotas for training.
+https://cloud.google.com/vertex-ai/docs/quotas
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MachineType:
+    """One type of machine, with a number of GPUs, and what it offers.
+
+    Attributes:
+        name: The name that Vertex AI knows, such as `n1-standard-4`.
+        vcpus: The number of virtual CPUs.
+        memory_gib: The memory of the machine, in Google's GB: 2**30 bytes.
+        usd_per_hour: Compute Engine's price on demand in us-central1, GPUs included, in US dollars
+            an hour.
+        accelerator: The kind of GPU, one of the API's `AcceleratorType`s, such as
+            `NVIDIA_TESLA_T4`. None if the machine has none.
+        gpus: The number of whole GPUs.
+    """
+
+    name: str
+    vcpus: int
+    memory_gib: float
+    usd_per_hour: float
+    accelerator: str | None = None
+    gpus: int = 0
+
+    def __str__(self) -> str:
+        """Says what it has, for people."""
+        gpus = f", {self.gpus} x {self.accelerator}" if self.accelerator else ""
+        return f"{self.name} ({self.vcpus} CPUs, {self.memory_gib:g} GB{gpus})"
+
+
+MACHINE_TYPES: tuple[MachineType, ...] = (
+    # Only E2 and N1 without a GPU: the two share one quota, which is far larger than that of N2.
+    # About 4 GB a vCPU. A task of a pipeline that asks for nothing gets an e2-standard-4:
+    # https://cloud.google.com/vertex-ai/docs/pipelines/machine-types
+    MachineType("e2-standard-4", 4, 16, 0.13402),
+    MachineType("e2-standard-8", 8, 32, 0.26805),
+    MachineType("e2-standard-16", 16, 64, 0.53609),
+    MachineType("e2-standard-32", 32, 128, 1.0721),
+    MachineType("n1-standard-64", 64, 240, 3.04),
+    MachineType("n1-standard-96", 96, 360, 4.56),
+    # About 8 GB a vCPU.
+    MachineType("e2-highmem-2", 2, 16, 0.0904),
+    MachineType("e2-highmem-4", 4, 32, 0.1808),
+    MachineType("e2-highmem-8", 8, 64, 0.3616),
+    MachineType("e2-highmem-16", 16, 128, 0.7232),
+    MachineType("n1-highmem-32", 32, 208, 1.8944),
+    MachineType("n1-highmem-64", 64, 416, 3.7888),
+    MachineType("n1-highmem-96", 96, 624, 5.6832),
+    # About 1 GB a vCPU.
+    MachineType("e2-highcpu-16", 16, 16, 0.39576),
+    MachineType("e2-highcpu-32", 32, 32, 0.79149),
+    MachineType("n1-highcpu-64", 64, 57.6, 2.2688),
+    MachineType("n1-highcpu-96", 96, 86.4, 3.402),
+    # NVIDIA T4, 16 GB a GPU.
+    MachineType("n1-standard-4", 4, 15, 0.54, "NVIDIA_TESLA_T4", 1),
+    MachineType("n1-standard-8", 8, 30, 0.73, "NVIDIA_TESLA_T4", 1),
+    MachineType("n1-standard-16", 16, 60, 1.11, "NVIDIA_TESLA_T4", 1),
+    MachineType("n1-standard-8", 8, 30, 1.08, "NVIDIA_TESLA_T4", 2),
+    MachineType("n1-standard-16", 16, 60, 1.46, "NVIDIA_TESLA_T4", 2),
+    MachineType("n1-standard-32", 32, 120, 2.22, "NVIDIA_TESLA_T4", 2),
+    MachineType("n1-standard-16", 16, 60, 2.16, "NVIDIA_TESLA_T4", 4),
+    MachineType("n1-standard-32", 32, 120, 2.92, "NVIDIA_TESLA_T4", 4),
+    MachineType("n1-standard-64", 64, 240, 4.44, "NVIDIA_TESLA_T4", 4),
+    MachineType("n1-standard-96", 96, 360, 5.96, "NVIDIA_TESLA_T4", 4),
+    # NVIDIA L4, 24 GB a GPU.
+    MachineType("g2-standard-4", 4, 16, 0.7068, "NVIDIA_L4", 1),
+    MachineType("g2-standard-8", 8, 32, 0.8536, "NVIDIA_L4", 1),
+    MachineType("g2-standard-12", 12, 48, 1.0004, "NVIDIA_L4", 1),
+    MachineType("g2-standard-16", 16, 64, 1.1472, "NVIDIA_L4", 1),
+    MachineType("g2-standard-32", 32, 128, 1.7343, "NVIDIA_L4", 1),
+    MachineType("g2-standard-24", 24, 96, 2.0008, "NVIDIA_L4", 2),
+    MachineType("g2-standard-48", 48, 192, 4.0017, "NVIDIA_L4", 4),
+    MachineType("g2-standard-96", 96, 384, 8.0033, "NVIDIA_L4", 8),
+    # NVIDIA A100, 40 GB a GPU.
+    MachineType("a2-highgpu-1g", 12, 85, 3.673385, "NVIDIA_TESLA_A100", 1),
+    MachineType("a2-highgpu-2g", 24, 170, 7.34677, "NVIDIA_TESLA_A100", 2),
+    MachineType("a2-highgpu-4g", 48, 340, 14.69354, "NVIDIA_TESLA_A100", 4),
+    MachineType("a2-highgpu-8g", 96, 680, 29.38708, "NVIDIA_TESLA_A100", 8),
+    MachineType("a2-megagpu-16g", 96, 1360, 55.739504, "NVIDIA_TESLA_A100", 16),
+    # NVIDIA A100, 80 GB a GPU.
+    MachineType("a2-ultragpu-1g", 12, 170, 5.0688, "NVIDIA_A100_80GB", 1),
+    MachineType("a2-ultragpu-2g", 24, 340, 10.1376, "NVIDIA_A100_80GB", 2),
+    MachineType("a2-ultragpu-4g", 48, 680, 20.2752, "NVIDIA_A100_80GB", 4),
+    MachineType("a2-ultragpu-8g", 96, 1360, 40.5504, "NVIDIA_A100_80GB", 8),
+    # NVIDIA H100, 80 GB a GPU.
+    MachineType("a3-highgpu-1g", 26, 234, 11.06125, "NVIDIA_H100_80GB", 1),
+    MachineType("a3-highgpu-2g", 52, 468, 22.1225, "NVIDIA_H100_80GB", 2),
+    MachineType("a3-highgpu-4g", 104, 936, 44.245, "NVIDIA_H100_80GB", 4),
+    MachineType("a3-highgpu-8g", 208, 1872, 88.49, "NVIDIA_H100_80GB", 8),
+)
