@@ -1,4 +1,4 @@
-"""The stand-in for Google Cloud does what the real service does, for clients and containers."""
+"""The emulator for Google Cloud does what the real service does, for clients and containers."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from google.cloud import aiplatform_v1, secretmanager_v1
 from google.cloud.aiplatform_v1.types import JobState, PipelineState, PipelineTaskDetail, Schedule
 from google.oauth2 import service_account
 from google.protobuf.field_mask_pb2 import FieldMask
-from standin import Project
-from standin_api import KINDS
-from standin_identity import GRANT, SCOPE, TOKEN
-from standin_resources import matches
-from standin_schedules import check_cron
+from kit.vertex_emulator import Project
+from kit.vertex_emulator.api import KINDS
+from kit.vertex_emulator.identity import GRANT, SCOPE, TOKEN
+from kit.vertex_emulator.resources import matches
+from kit.vertex_emulator.schedules import check_cron
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from standin import Job, PipelineRun
+    from kit.vertex_emulator import Job, PipelineRun
 
 Object = dict[str, Any]
 # These have no types.
