@@ -92,9 +92,38 @@ SERVICES: dict[str, tuple[str, ...]] = {
 }
 SAGEMAKER: dict[str, tuple[str, ...]] = {}  # It has not moved yet.
 
-# ----
-
-VERTEX: dict[str, tuple[str, ...]] = {}  # It has not moved yet.
+OF_VERTEX = "tests/kit/vertex_emulator/"
+VERTEX: dict[str, tuple[str, ...]] = {
+    **SERVICES,
+    "src/apart.py": ("src/platform/apart.py",),
+    "src/connection.py": ("src/platform/secrets.py",),
+    "src/environment.py": ("src/platform/environment.py",),
+    "src/google_cloud.py": ("src/platform/google_cloud.py",),
+    "src/jobs.py": ("src/platform/manifests.py",),
+    "src/machines.py": ("src/platform/machines.py",),
+    "src/merging.py": ("src/platform/manifests.py",),
+    "src/names.py": ("src/platform/names.py",),
+    "src/own_job.py": ("src/platform/names.py", "src/run_id.py"),
+    "src/resource_names.py": ("src/platform/names.py",),
+    "src/retrying.py": ("src/platform/google_cloud.py",),
+    "src/service.py": ("src/platform/service.py",),
+    "src/spec.py": ("src/platform/pipeline_spec.py",),
+    "tests/standin.py": (OF_VERTEX + "project.py",),
+    "tests/standin_api.py": (OF_VERTEX + "api.py",),
+    "tests/standin_checks.py": (OF_VERTEX + "checks.py",),
+    "tests/standin_identity.py": (OF_VERTEX + "identity.py",),
+    "tests/standin_jobs.py": (OF_VERTEX + "jobs.py",),
+    "tests/standin_pipelines.py": (OF_VERTEX + "pipelines.py",),
+    "tests/standin_resources.py": (OF_VERTEX + "resources.py",),
+    "tests/standin_schedules.py": (OF_VERTEX + "schedules.py",),
+    "tests/standin_secrets.py": (OF_VERTEX + "secrets.py",),
+    "tests/standin_spec.py": (OF_VERTEX + "spec.py",),
+    "tests/test_interruptions.py": (CONTRACT + "resume.py", CONTRACT + "status.py"),
+    "tests/test_secrets.py": ("tests/test_service.py",),
+    "tests/test_spec.py": ("tests/test_manifests.py",),
+    # The emulator's own tests are the template's, and no project's.
+    "tests/test_standin.py": (OF_VERTEX,),
+}
 
 GONE: dict[str, dict[str, tuple[str, ...]]] = {
     "local": {
