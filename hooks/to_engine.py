@@ -96,6 +96,7 @@ OF_VERTEX = "tests/kit/vertex_emulator/"
 VERTEX: dict[str, tuple[str, ...]] = {
     **SERVICES,
     "src/apart.py": ("src/platform/apart.py",),
+    "src/choice.py": ("src/engine/services/machine_choice.py", "src/resources.py"),
     "src/connection.py": ("src/platform/secrets.py",),
     "src/environment.py": ("src/platform/environment.py",),
     "src/google_cloud.py": ("src/platform/google_cloud.py",),
@@ -118,8 +119,8 @@ VERTEX: dict[str, tuple[str, ...]] = {
     "tests/standin_schedules.py": (OF_VERTEX + "schedules.py",),
     "tests/standin_secrets.py": (OF_VERTEX + "secrets.py",),
     "tests/standin_spec.py": (OF_VERTEX + "spec.py",),
-    "tests/test_interruptions.py": (CONTRACT + "resume.py", "tests/test_runs.py"),
-    "tests/test_secrets.py": ("tests/test_service.py", "tests/test_runs.py"),
+    "tests/test_interruptions.py": ("tests/test_runs.py", CONTRACT + "resume.py"),
+    "tests/test_secrets.py": ("tests/test_runs.py", "tests/test_service.py"),
     "tests/test_spec.py": ("tests/test_manifests.py",),
     # The emulator's own tests are the template's, and no project's.
     "tests/test_standin.py": (OF_VERTEX,),
