@@ -9,6 +9,7 @@ from mutants.contract import (
     ID_MADE_UP,
     NO_STOP,
     RESOURCES_IGNORED,
+    RUN_ID,
     STAYS_RUNNING,
     STEPS_WITHOUT_ID,
 )
@@ -192,6 +193,16 @@ UNAUTHORIZED = 0
         },
     ),
     Mutant(
+        "A function that takes its own job for another",
+        "test_causes.py::test_a_function_that_a_signal_ends_is_not_taken_for_a_fault_of_the_machine",
+        {
+            "platform/service.py": """
+VertexService.current_job = lambda _: own_job()
+VertexService._handle = lambda _, name: name
+"""
+        },
+    ),
+    Mutant(
         "A step that Vertex AI starts again by its exit code",
         "test_causes.py::test_a_function_that_a_signal_ends_is_not_taken_for_a_fault_of_the_machine",
         text={
@@ -200,4 +211,17 @@ UNAUTHORIZED = 0
     ),
 ]
 
-EQUIVALENT: list[Mutant] = []
+EQUIVALENT = [
+    Mutant(
+        "Another variable",
+        RUN_ID,
+        text={"run_id.py": {'variable = "MUTANT_RUN_ID"': 'variable = "EXECUTION"'}},
+    ),
+    Mutant(
+        "A custom job for each step",
+        "test_contract.py::TestFailure::test_a_failing_step_fails_the_run_and_those_below_it_do_not_start",
+        text={
+            "platform/manifests.py": {"if settings.custom_job_parameters is not None:": "if True:"}
+        },
+    ),
+]
