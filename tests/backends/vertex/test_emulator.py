@@ -240,7 +240,8 @@ def as_container(project: Project, code: str) -> str:
     """Runs code in a container, and returns what it prints."""
     job = run_job(project, custom_job(code))
     assert job.state == JobState.JOB_STATE_SUCCEEDED, job.log.read_text()
-    return job.log.read_text()
+    printed: str = job.log.read_text()
+    return printed
 
 
 # ---- Pipelines -------------------------------------------------------------------------------
@@ -756,7 +757,7 @@ def test_a_schedule_makes_a_new_run_each_time(project: Project, transport: str) 
     names = [project.fire(made.name) for _ in range(2)]
     assert len(set(names)) == 2
     for name in names:
-        project.wait(lambda name=name: project.pipeline_jobs[name].ended is not None)  # type: ignore[misc]
+        project.wait(lambda name=name: project.pipeline_jobs[name].ended is not None)
         assert pipelines.get_pipeline_job(name=name).schedule_name == made.name
     request = {"parent": place(project), "filter": f"schedule_name={made.name}"}
     assert {job.name for job in pipelines.list_pipeline_jobs(request)} == {*names}
