@@ -170,6 +170,7 @@ def dynamic_deaf(marks: str) -> None:
 # All that could get lost on the way: through JSON, a shell, or the service's own placeholders.
 STRANGE = "\"ünï\" \\n $HOME $(CLOUD_ML_JOB_ID) 日本 {'a': [1]}\n\ttwo lines"
 
+
 def hiding_settings() -> dict[str, Any]:
     """Writes settings that put the token into a secret."""
     return orchestrator(secret_manager=True)
