@@ -461,6 +461,20 @@ def test_by_hand_it_is_the_same(backend: str, start: Callable[..., Start]) -> No
 
 
 @pytest.mark.gate
+def test_by_hand_a_project_on_the_engine_is_updated_too(start: Callable[..., Start]) -> None:
+    project = start("local", "0.6.0")
+    edit(project, "local")
+    # Copier does not see that the script has nothing to do in it.
+    assert "--trust" in project.update().stderr
+    assert project.by_hand("--vcs-ref=HEAD").returncode == 0
+    files = project.files
+    git(project.folder, "reset", "--quiet", "--hard")
+    git(project.folder, "clean", "--quiet", "-d", "--force")
+    assert project.update("--trust").returncode == 0
+    assert project.files == files
+
+
+@pytest.mark.gate
 def test_edits_in_a_module_that_has_moved_move_with_it(start: Callable[..., Start]) -> None:
     project = start("kubernetes", "0.4.0")
     module = project.folder / PACKAGE / "manifests.py"
