@@ -25,8 +25,8 @@ PACKAGE = "mutant"
 # The backends whose mutants take minutes in all. The others' are killed in the gate.
 QUICK = [name for name in backends() if described(name).get("quick_mutants")]
 
-# The tests of what must never be shipped unnoticed, of the backends that are not on the engine: an
-# ID that repeats, one that differs between steps, a step without it, resources ignored.
+# The tests of what must never be shipped unnoticed: an ID that repeats, one that differs between
+# steps, a step without it, resources ignored.
 PITFALLS = {
     "test_is_new_for_each_execution_of_the_same_snapshot",
     "test_is_the_same_in_every_step_of_a_run",
@@ -81,9 +81,9 @@ def first_strategy(backend: str) -> str:
 def marks(backend: str, mutant: Mutant, seen: set[str]) -> list[pytest.MarkDecorator]:
     """Says when a mutant is tested.
 
-    The code of the backends that are not on the engine has not changed since all of their mutants
-    were killed. So the gate takes one for each of the four mistakes that must never be shipped
-    unnoticed. `pytest -m exhaustive` runs the others.
+    Of a backend that is not on the engine, or has `exhaustive_mutants` in its variants.yml, the
+    gate takes one for each of the four mistakes that must never be shipped unnoticed.
+    `pytest -m exhaustive` runs the others.
 
     Args:
         backend: Its backend.
@@ -94,7 +94,8 @@ def marks(backend: str, mutant: Mutant, seen: set[str]) -> list[pytest.MarkDecor
         return []
     first = mutant.test in PITFALLS and mutant.test not in seen
     seen.add(mutant.test)
-    in_gate = first or backends()[backend]["engine"]
+    exhaustive = described(backend).get("exhaustive_mutants")
+    in_gate = first or (backends()[backend]["engine"] and not exhaustive)
     return [pytest.mark.gate if in_gate else pytest.mark.exhaustive]
 
 
