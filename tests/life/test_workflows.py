@@ -69,8 +69,8 @@ def shell(command: str, folder: Path, **variables: str) -> subprocess.CompletedP
 
 def check(schema: str, *paths: Path) -> None:
     """Holds files against a schema that check-jsonschema brings."""
-    command = [BIN / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", *paths]
-    subprocess.run(command, check=True)
+    checker = (BIN / "check-jsonschema", "--builtin-schema", f"vendor.{schema}")
+    subprocess.run([*checker, *paths], check=True)
 
 
 def test_they_are_as_their_linters_want_them(project: Path) -> None:
