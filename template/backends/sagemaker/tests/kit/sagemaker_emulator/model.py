@@ -1,3 +1,4 @@
+# KIT: the template's file, the same in every project. Do not edit; see AGENTS.md.
 """What the service's own model says about a request: botocore brings it, and enforces half of it.
 
 A client checks types, required members, unknown members and some minima. The service checks

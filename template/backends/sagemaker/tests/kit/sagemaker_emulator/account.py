@@ -1,4 +1,5 @@
-"""A stand-in for an AWS account, on loopback, for boto3.
+# KIT: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""An emulator for an AWS account, on loopback, for boto3.
 
 moto plays S3, STS, IAM, Secrets Manager and EventBridge Scheduler, and holds their state. What
 SageMaker does with pipelines and jobs is ours: they run, each container as a process.
@@ -20,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from standin_container import Containers
-from standin_definition import refused
-from standin_front import Call, Faults, Front, Handler, Keys
-from standin_jobs import Job, Jobs, JobsApi, Machines
-from standin_pipelines import Execution, Pipelines, StepExecution
-from standin_schedules import Schedules, check_schedule
-from standin_storage import Storage
+from ..containers import Containers
+from .definition import refused
+from .front import Call, Faults, Front, Handler, Keys
+from .jobs import Job, Jobs, JobsApi, Machines
+from .pipelines import Execution, Pipelines, StepExecution
+from .schedules import Schedules, check_schedule
+from .storage import Storage
 from werkzeug.serving import make_server
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ HOST = "127.0.0.1"
 
 
 class Account:
-    """The stand-in: a context manager that starts and stops the server.
+    """The emulator: a context manager that starts and stops the server.
 
     moto keeps its state in its modules. As each has an account ID of its own, two of them in a
     process have nothing in common but the names of buckets, which are unique in the world.

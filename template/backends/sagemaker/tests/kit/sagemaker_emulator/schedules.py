@@ -1,3 +1,4 @@
+# KIT: the template's file, the same in every project. Do not edit; see AGENTS.md.
 """What EventBridge Scheduler says about a schedule, and moto does not check.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
@@ -11,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import available_timezones
 
-from standin_definition import refused
+from .definition import refused
 
 RATE = re.compile(r"rate\([1-9]\d* (minute|hour|day)s?\)")
 AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")

@@ -1,4 +1,4 @@
-"""The stand-in for AWS does what the real service does, for clients and for containers."""
+"""The emulator for AWS does what the real service does, for clients and for containers."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import boto3
 import pytest
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ClientError, ConnectionClosedError
-from standin import Account
-from standin_front import KINDS
-from standin_model import ApiError, check, service_model
-from standin_schedules import is_valid
+from kit.sagemaker_emulator import Account
+from kit.sagemaker_emulator.front import KINDS
+from kit.sagemaker_emulator.model import ApiError, check, service_model
+from kit.sagemaker_emulator.schedules import is_valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from standin import Execution, Job
+    from kit.sagemaker_emulator import Execution, Job
 
 Object = dict[str, Any]
 
@@ -971,7 +971,7 @@ def test_strangers_are_not_let_in(account: Account) -> None:
     assert refusal(stranger.list_pipelines)[0] == "UnrecognizedClientException"
 
 
-# ---- The stand-in itself ---------------------------------------------------------------------
+# ---- The emulator itself ---------------------------------------------------------------------
 
 
 def test_what_moto_does_is_left_to_it(account: Account) -> None:

@@ -1,3 +1,4 @@
+# YOURS: what SageMaker and a container tell each other in files
 """What SageMaker and a job's container tell each other in files.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-output.html and

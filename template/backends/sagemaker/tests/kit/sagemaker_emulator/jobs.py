@@ -1,3 +1,4 @@
+# KIT: the template's file, the same in every project. Do not edit; see AGENTS.md.
 """Training and processing jobs: each runs its container as a process of this machine.
 
 What a container finds, and how its end becomes the job's, is in
@@ -19,15 +20,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from standin_container import Request
-from standin_model import ApiError, check, service_model
-from standin_storage import Storage, TransferError, lay_out
+from ..containers import Request
+from .model import ApiError, check, service_model
+from .storage import Storage, TransferError, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from standin_container import Container, Containers
+    from ..containers import Container, Containers
 
 Object = dict[str, Any]
 
@@ -316,7 +317,7 @@ class Jobs:
                 logger.debug("%s starts again", job.name)
         except Exception:
             if not self.closed:
-                logger.exception("The stand-in could not run %s", job.name)
+                logger.exception("The emulator could not run %s", job.name)
             with self._lock:
                 self._end(job, "Failed", reason=INTERNAL_ERROR_TEXT)
 
@@ -452,11 +453,11 @@ def check_training(request: Object) -> None:
     algorithm, resources = request["AlgorithmSpecification"], request.get("ResourceConfig", {})
     named = [name for name in ("TrainingImage", "AlgorithmName") if algorithm.get(name)]
     refuse_if(len(named) != 1, "Either TrainingImage or AlgorithmName must be given")
-    refuse_if("AlgorithmName" in named, "The stand-in has no algorithms")
-    refuse_if("ContainerEntrypoint" not in algorithm, "The stand-in has no images to start")
+    refuse_if("AlgorithmName" in named, "The emulator has no algorithms")
+    refuse_if("ContainerEntrypoint" not in algorithm, "The emulator has no images to start")
     for name in ("InstanceType", "InstanceCount", "VolumeSizeInGB"):
         refuse_if(name not in resources, f"ResourceConfig: {name} is missing")
-    refuse_if(resources["InstanceCount"] != 1, "The stand-in runs one instance of each job")
+    refuse_if(resources["InstanceCount"] != 1, "The emulator runs one instance of each job")
     limits = request.get("StoppingCondition", {})
     if request.get("EnableManagedSpotTraining"):
         wait = limits.get("MaxWaitTimeInSeconds", 0)
@@ -475,13 +476,13 @@ def check_processing(request: Object) -> None:
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProcessingJob.html
     """
     image = request["AppSpecification"]
-    refuse_if("ContainerEntrypoint" not in image, "The stand-in has no images to start")
+    refuse_if("ContainerEntrypoint" not in image, "The emulator has no images to start")
     count = request["ProcessingResources"]["ClusterConfig"]["InstanceCount"]
-    refuse_if(count != 1, "The stand-in runs one instance of each job")
+    refuse_if(count != 1, "The emulator runs one instance of each job")
     outputs = request.get("ProcessingOutputConfig", {}).get("Outputs", [])
     for part in (*request.get("ProcessingInputs", []), *outputs):
         copied = part.get("S3Input") or part.get("S3Output")
-        refuse_if(copied is None, "The stand-in knows S3Input and S3Output only")
+        refuse_if(copied is None, "The emulator knows S3Input and S3Output only")
         inside = str(copied.get("LocalPath")).startswith("/opt/ml/processing/")
         refuse_if(not inside, "LocalPath must begin with /opt/ml/processing/")
 

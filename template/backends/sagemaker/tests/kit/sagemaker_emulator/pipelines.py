@@ -1,3 +1,4 @@
+# KIT: the template's file, the same in every project. Do not edit; see AGENTS.md.
 """Pipelines and their executions.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-pipeline.html
@@ -19,10 +20,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from standin_definition import INTERNAL_ERROR, Definition, Step, parse, refused, resolve
-from standin_jobs import INTERNAL_ERROR as HOST_FAILED
-from standin_jobs import Job, Jobs, check_role, later, paged, valid_request
-from standin_model import ApiError
+from .definition import INTERNAL_ERROR, Definition, Step, parse, refused, resolve
+from .jobs import INTERNAL_ERROR as HOST_FAILED
+from .jobs import Job, Jobs, check_role, later, paged, valid_request
+from .model import ApiError
 
 if TYPE_CHECKING:
     import threading
@@ -297,7 +298,7 @@ class Pipelines:
             if (known := pipeline.tokens.get(token)) in self.executions:
                 return self.executions[known]
             if "SelectiveExecutionConfig" in request:
-                raise refused("This stand-in does not execute pipelines selectively")
+                raise refused("This emulator does not execute pipelines selectively")
             version = self._version(pipeline, request)
             limits = request.get("ParallelismConfiguration") or pipeline.about.get(
                 "ParallelismConfiguration", {}

@@ -1,45 +1,37 @@
-"""What SageMaker and EventBridge Scheduler are asked to do."""
+# YOURS: SageMaker's pipelines, and the schedules that start them
+"""SageMaker pipelines: a submission is a version of one; a schedule has one of its own."""
 
 from __future__ import annotations
 
 import random
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
-from zenml.enums import ExecutionStatus
-from zenml.logger import get_logger
 
-from . import state
-from .arns import PIPELINE, PROCESSING, TRAINING, Arn
+from .arns import Arn
 from .aws import code_of, is_missing
-from .definition import tags
-from .names import isolated_job
+from .job_status import phase_of
+from .requests import tags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from zenml.models import PipelineRunResponse
+    from collections.abc import Callable, Mapping
 
     from .aws import Aws
-    from .definition import Object, Task
-    from .polling import State
-
-logger = get_logger(__name__)
+    from .requests import Object
 
 # Above this, in bytes, a definition is put into S3. The API's reference allows for a megabyte; the
 # SageMaker SDK takes this limit, and so has had it tried by many.
 LONGEST_INLINE = 100 * 1024
 
-# What SageMaker says of a job of a name that is taken, and of stopping what has ended.
-NAME_IS_TAKEN = "ResourceInUse"
 CONFLICT = "ConflictException"
-HAS_ENDED = ("ValidationException", CONFLICT)
 
 # How often a pipeline may be in somebody else's hands when it is to get a new version.
 CONFLICTS = 10
+
+# How often it is looked whether executions have ended, in seconds: they have two minutes.
+PAUSE = 2.0
 
 
 class Pipeline:
@@ -96,11 +88,13 @@ class Pipeline:
             )
         return found
 
-    def start(self, found: Object, most_steps: int | None) -> Arn:
+    def start(self, found: Object, token: str, name: str, most_steps: int | None) -> Arn:
         """Starts an execution.
 
         Args:
             found: What `put` has returned.
+            token: Tells it from all others: a request that is repeated starts no second one.
+            name: What it is called beside its ID: its secret, by which that is deleted.
             most_steps: How many steps may be in progress at the same time.
 
         Raises:
@@ -111,25 +105,28 @@ class Pipeline:
             "start_pipeline_execution",
             PipelineName=self.name,
             **version_of(found),
-            # A request that is repeated, since its answer was lost, starts no second execution.
-            ClientRequestToken=str(uuid4()),
+            ClientRequestToken=token,
+            **({"PipelineExecutionDisplayName": name} if name else {}),
             **parallelism(most_steps),
         )
         return Arn.parse(started["PipelineExecutionArn"])
 
-    def delete(self) -> None:
+    def delete(self, stop: Callable[[Arn], None]) -> None:
         """Deletes the pipeline, if it is there, and stops the executions in progress before.
 
         SageMaker deletes none that has any.
+
+        Args:
+            stop: Stops an execution.
 
         Raises:
             ClientError: If SageMaker refuses.
         """
         try:
             for arn in self._executions():
-                stop(self._aws, arn)
-            for arn in self._executions():
-                state.wait_for_end(partial(state.of, self._aws, arn))
+                stop(arn)
+            while self._executions():
+                time.sleep(PAUSE)
             self._aws.call("sagemaker", "delete_pipeline", PipelineName=self.name)
         except ClientError as error:
             if not is_missing(error):
@@ -146,7 +143,7 @@ class Pipeline:
         return [
             Arn.parse(each["PipelineExecutionArn"])
             for each in found
-            if not state.status_of(each["PipelineExecutionStatus"]).is_finished
+            if not phase_of(each["PipelineExecutionStatus"]).is_terminal
         ]
 
     def _update(self, what: Object) -> Object:
@@ -198,79 +195,6 @@ def parallelism(most_steps: int | None) -> Object:
     if most_steps is None:
         return {}
     return {"ParallelismConfiguration": {"MaxParallelExecutionSteps": most_steps}}
-
-
-def create_job(aws: Aws, name: str, task: Task) -> Arn:
-    """Creates a job that belongs to no pipeline.
-
-    Args:
-        aws: The login.
-        name: The job's name, which no other has.
-        task: What it runs.
-
-    Raises:
-        ClientError: If AWS refuses.
-        ValueError: If `job_arguments` have something that such a job does not have.
-    """
-    kind = "Training" if task.is_training else "Processing"
-    request: Object = {f"{kind}JobName": name, **task.request()}
-    try:
-        answer = aws.call("sagemaker", f"create_{kind.lower()}_job", **request)
-    except ClientError as error:
-        # The name is ours alone: it is a request that was repeated, since its answer was lost.
-        if code_of(error) != NAME_IS_TAKEN:
-            raise
-        described = {f"{kind}JobName": name}
-        answer = aws.call("sagemaker", f"describe_{kind.lower()}_job", **described)
-    return Arn.parse(answer[f"{kind}JobArn"])
-
-
-def stop(aws: Aws, arn: Arn) -> None:
-    """Asks SageMaker to stop an execution or a job: by SIGTERM, and after two minutes by SIGKILL.
-
-    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopTrainingJob.html
-
-    Raises:
-        ClientError: If SageMaker refuses, but not if it has ended already.
-    """
-    operation, argument = {
-        PIPELINE: ("stop_pipeline_execution", {"PipelineExecutionArn": arn.text}),
-        TRAINING: ("stop_training_job", {"TrainingJobName": arn.name}),
-        PROCESSING: ("stop_processing_job", {"ProcessingJobName": arn.name}),
-    }[arn.kind]
-    try:
-        aws.call("sagemaker", operation, **argument)
-    except ClientError as error:
-        if is_missing(error):
-            return
-        if code_of(error) not in HAS_ENDED or not is_ending(state.of(aws, arn)):
-            raise
-
-
-def is_ending(found: State) -> bool:
-    """Tells whether something has ended, or has been told to."""
-    return found.status.is_finished or found.status is ExecutionStatus.STOPPING
-
-
-def stop_isolated_steps(aws: Aws, run: PipelineRunResponse) -> None:
-    """Asks SageMaker to stop the jobs of a dynamic run's isolated steps.
-
-    Raises:
-        ClientError: If SageMaker refuses. The others are stopped nonetheless.
-    """
-    if run.snapshot is None or not run.snapshot.is_dynamic:
-        return
-    refusals: list[ClientError] = []
-    for step_run in run.steps.values():
-        if not step_run.status.is_finished:
-            for kind in (TRAINING, PROCESSING):  # There is one of them at the most.
-                name = isolated_job(step_run.name, step_run.id)
-                try:
-                    stop(aws, Arn(name, "", "", kind, name))
-                except ClientError as error:
-                    refusals.append(error)
-    if refusals:
-        raise refusals[0]
 
 
 def create_schedule(aws: Aws, name: str, when: Object, pipeline_arn: str, role: str) -> None:

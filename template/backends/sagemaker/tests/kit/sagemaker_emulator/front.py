@@ -1,3 +1,4 @@
+# KIT: the template's file, the same in every project. Do not edit; see AGENTS.md.
 """What stands before moto: it sees each request first.
 
 It looks who calls, notes the call, makes it fail if faults are wanted, checks it against the
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
 
-from standin_model import ApiError, check, service_model
+from .model import ApiError, check, service_model
 from werkzeug.serving import WSGIRequestHandler
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Front:
         account_id: str,
         operations: dict[str, Callable[[Object], Object | None]],
     ) -> None:
-        """Knows nobody but the user, the containers, and the stand-in itself.
+        """Knows nobody but the user, the containers, and the emulator itself.
 
         Args:
             moto: Answers the rest.
@@ -201,7 +202,7 @@ class Front:
         except ConnectionResetError:
             answer = Answer("000 reset", [], b"")
         except Exception as error:  # A bug of ours. The client says so.
-            problem = ApiError("InternalFailure", f"The stand-in failed: {error!r}", 500)
+            problem = ApiError("InternalFailure", f"The emulator failed: {error!r}", 500)
             answer = error_answer(problem, service)
         status = int(answer.status[:3])
         if not own:

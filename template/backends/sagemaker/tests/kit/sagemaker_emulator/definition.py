@@ -1,3 +1,4 @@
+# KIT: the template's file, the same in every project. Do not edit; see AGENTS.md.
 """The definition of a pipeline: a JSON document, which the service checks when it gets it.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-overview.html and, for the document's
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from standin_model import ApiError, check, compiled, service_model
+from .model import ApiError, check, compiled, service_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,7 +197,7 @@ def parse_step(raw: Object) -> Step:
     ):
         raise refused(f"Step name {name!r} must satisfy {pattern['pattern']}, 1 to 64 characters")
     if kind not in ("Training", "Processing"):
-        raise refused(f"Step {name}: type {kind} is not known to this stand-in")
+        raise refused(f"Step {name}: type {kind} is not known to this emulator")
     kind = kind.lower()
     arguments = raw.get("Arguments")
     if not isinstance(arguments, dict):

@@ -1,3 +1,4 @@
+# YOURS: ARNs, and where the console shows what they name
 """ARNs of executions and jobs, and where the console shows them.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html

@@ -1,3 +1,4 @@
+# YOURS: schedules, which are those of EventBridge Scheduler
 """Schedules: ZenML's as those of EventBridge Scheduler.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
@@ -9,10 +10,8 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from .moments import in_utc
-
 if TYPE_CHECKING:
-    from zenml.models import ScheduleResponse
+    from ..engine.protocols import Trigger
 
 # Weekdays are counted from 0, which is Sunday, in cron, and from 1 by AWS.
 WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
@@ -25,7 +24,7 @@ AWS_FIELDS = 6
 UNITS = [("day", 24 * 60), ("hour", 60), ("minute", 1)]
 
 
-def schedule(wanted: ScheduleResponse, time_zone: str) -> dict[str, Any]:
+def schedule(wanted: Trigger, time_zone: str) -> dict[str, Any]:
     """Says when EventBridge Scheduler is to start a pipeline.
 
     Args:
@@ -45,29 +44,29 @@ def schedule(wanted: ScheduleResponse, time_zone: str) -> dict[str, Any]:
         )
     found: dict[str, Any] = {
         "ScheduleExpression": expression(wanted),
-        "ScheduleExpressionTimezone": time_zone if wanted.cron_expression else "UTC",
+        "ScheduleExpressionTimezone": time_zone if wanted.cron else "UTC",
         "FlexibleTimeWindow": {"Mode": "OFF"},
     }
     # A start that is past is as good as none, and AWS refuses it.
-    if wanted.start_time is not None and in_utc(wanted.start_time) > datetime.now(timezone.utc):
-        found["StartDate"] = in_utc(wanted.start_time)
-    if wanted.end_time is not None:
-        found["EndDate"] = in_utc(wanted.end_time)
+    if wanted.start is not None and wanted.start > datetime.now(timezone.utc):
+        found["StartDate"] = wanted.start
+    if wanted.end is not None:
+        found["EndDate"] = wanted.end
     return found
 
 
-def expression(wanted: ScheduleResponse) -> str:
+def expression(wanted: Trigger) -> str:
     """Writes when a schedule is due.
 
     Raises:
         ValueError: If that cannot be written.
     """
-    if wanted.cron_expression:
-        return f"cron({aws_cron(wanted.cron_expression)})"
-    if wanted.interval_second is not None:
-        return f"rate({rate(wanted.interval_second)})"
-    if wanted.run_once_start_time is not None:
-        return f"at({in_utc(wanted.run_once_start_time):%Y-%m-%dT%H:%M:%S})"
+    if wanted.cron:
+        return f"cron({aws_cron(wanted.cron)})"
+    if wanted.interval_seconds is not None:
+        return f"rate({rate(timedelta(seconds=wanted.interval_seconds))})"
+    if wanted.run_once_at is not None:
+        return f"at({wanted.run_once_at:%Y-%m-%dT%H:%M:%S})"
     raise ValueError(
         "The schedule has no `cron_expression`, no `interval_second` and no `run_once_start_time`. "
         "Give it one of them."

@@ -1,3 +1,4 @@
+# YOURS: what SageMaker is asked to run
 """What SageMaker is asked to run: requests for jobs, and the definition of a pipeline.
 
 A step of a pipeline has the request of its job as its `Arguments`, but for the job's name, which
@@ -13,16 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.validate import ParamValidator
 
+from ..environment import LONGEST_IN_PROCESSING, LONGEST_IN_TRAINING
 from .aws import sagemaker_model
-from .environment import LONGEST_IN_PROCESSING, LONGEST_IN_TRAINING
-from .merging import merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from .config import (
-        {{ class_prefix }}OrchestratorSettings as Settings,
-    )
+    from ..config import Settings
 
 # What boto3 takes as arguments, and SageMaker as JSON.
 Object = dict[str, Any]
@@ -306,3 +304,12 @@ def pipeline(steps: Iterable[Object]) -> str:
     """Writes the definition of a pipeline."""
     definition = {"Version": "2020-12-01", "Steps": list(steps)}
     return json.dumps(definition, separators=(",", ":"))
+
+
+def merge(request: Object, more: Mapping[str, Any]) -> None:
+    """Adds to a request, in place: mappings are merged, and anything else is replaced."""
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(request.get(key), dict):
+            merge(request[key], value)
+        else:
+            request[key] = value

@@ -1,3 +1,4 @@
+# YOURS: the instance types that a request for resources may choose
 """The instance types from which resource settings choose, with what each one has.
 
 vCPUs, memory and GPUs are those of the EC2 type of the same name without `ml.`:

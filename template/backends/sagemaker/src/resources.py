@@ -1,19 +1,18 @@
+# YOURS: what a request for resources means
 """`ResourceSettings` as an instance type: the cheapest that has what they ask for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .aws import sagemaker_model
-from .choice import asks_for_something, cheapest
+from .engine.services.machine_choice import asks_for_something, cheapest
 from .instances import INSTANCE_TYPES, InstanceType
+from .platform.aws import sagemaker_model
 
 if TYPE_CHECKING:
     from zenml.config.resource_settings import ResourceSettings
 
-    from .config import (
-        {{ class_prefix }}OrchestratorConfig as Config,
-    )
+    from .config import Config
 
 # What a step gets that asks for nothing. ZenML's own orchestrator has the same.
 DEFAULT_TRAINING = "ml.m5.xlarge"

@@ -1,0 +1,99 @@
+# ENGINE: the template's file, the same in every project. Do not edit; see AGENTS.md.
+"""The cheapest machine that has what `ResourceSettings` ask for, of those that a service names."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from zenml.config.resource_settings import ByteUnit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zenml.config.resource_settings import ResourceSettings
+
+# How many types an error names that come near.
+NEAREST = 3
+
+
+class MachineType(Protocol):
+    """A type of machine. Its text says to people what it has."""
+
+    @property
+    def vcpus(self) -> int:
+        """The number of virtual CPUs."""
+
+    @property
+    def memory_gib(self) -> float:
+        """The memory, in GiB (2**30 bytes)."""
+
+    @property
+    def gpus(self) -> int:
+        """The number of whole GPUs."""
+
+    @property
+    def usd_per_hour(self) -> float:
+        """Its price. It only puts types in order."""
+
+
+Known = TypeVar("Known", bound=MachineType)
+
+
+def cheapest(wanted: ResourceSettings, known: Sequence[Known], what: str) -> Known:
+    """Chooses a type of machine.
+
+    Args:
+        wanted: What is asked for.
+        known: The types there are.
+        what: What the types are called, for the error.
+
+    Raises:
+        ValueError: If none is enough. It names those that come nearest.
+    """
+    if not wanted.gpu_count:
+        known = [each for each in known if not each.gpus]  # They cost far more than memory does.
+    enough = [each for each in known if not missing(wanted, each)]
+    if enough:
+        return min(enough, key=lambda each: each.usd_per_hour)
+    nearest = sorted(known, key=lambda each: distance(wanted, each))[:NEAREST]
+    raise ValueError(
+        f"No known {what} has {described(wanted)}. "
+        f"The nearest are {', '.join(map(str, nearest)) or 'none'}."
+    )
+
+
+def asks_for_something(wanted: ResourceSettings) -> bool:
+    """Tells whether there is anything to choose by."""
+    return bool(wanted.cpu_count or wanted.memory or wanted.gpu_count)
+
+
+def gib(wanted: ResourceSettings) -> float:
+    """Returns how much memory is asked for, in GiB."""
+    return float(wanted.get_memory(ByteUnit.GIB) or 0)
+
+
+def missing(wanted: ResourceSettings, offered: MachineType) -> list[float]:
+    """Lists by which share each thing falls short that a type has too little of."""
+    pairs = [
+        (wanted.cpu_count or 0, offered.vcpus),
+        (gib(wanted), offered.memory_gib),
+        (wanted.gpu_count or 0, offered.gpus),
+    ]
+    return [1 - has / wants for wants, has in pairs if has < wants]
+
+
+def distance(wanted: ResourceSettings, offered: MachineType) -> tuple[int, float, float]:
+    """Orders types by how near they come: how much is missing, then the price."""
+    short = missing(wanted, offered)
+    return len(short), math.fsum(short), offered.usd_per_hour
+
+
+def described(wanted: ResourceSettings) -> str:
+    """Names what is asked for."""
+    parts = [
+        f"cpu_count={wanted.cpu_count:g}" if wanted.cpu_count else "",
+        f"memory={wanted.memory}" if wanted.memory else "",
+        f"gpu_count={wanted.gpu_count}" if wanted.gpu_count else "",
+    ]
+    return ", ".join(filter(None, parts))
