@@ -345,7 +345,6 @@ CONFLICTS: dict[str | tuple[str, str], set[str]] = {
     # A test was added to its end, as the owner has.
     ("local", "0.5.0"): {"tests/test_processes.py"},
     ("kubernetes", "0.6.0"): {"README.md"},  # its first limit, above which the edit is, is another
-    ("sagemaker", "0.3.0"): {f"{PACKAGE}/orchestrator.py"},  # `config` went to containerized.py
 }
 # These are gone, and their edits are kept aside.
 KEPT = {
