@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, cast
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionError as AwsConnectionError,
     CredentialRetrievalError,
     HTTPClientError,
     MetadataRetrievalError,
+)
+from botocore.exceptions import (
+    ConnectionError as AwsConnectionError,
 )
 from zenml.constants import METADATA_ORCHESTRATOR_LOGS_URL, METADATA_ORCHESTRATOR_URL
 
