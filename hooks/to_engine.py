@@ -95,6 +95,7 @@ SAGEMAKER: dict[str, tuple[str, ...]] = {
     **SERVICES,
     "src/arns.py": ("src/platform/arns.py",),
     "src/aws.py": ("src/platform/aws.py",),
+    "src/choice.py": ("src/engine/services/machine_choice.py",),
     "src/connection.py": ("src/container.py", "src/platform/service.py"),
     "src/definition.py": ("src/platform/requests.py",),
     "src/jobs.py": ("src/platform/requests.py",),

@@ -33,21 +33,6 @@ def own_job() -> str | None:
     return None
 
 
-def own_job_arn() -> str:
-    """Tells the ARN of the job that this process runs in. It stays when the job is restarted.
-
-    Raises:
-        RuntimeError: If this is not the container of a job.
-    """
-    arn = own_job()
-    if arn is None:
-        raise RuntimeError(
-            f"This process is not in a SageMaker job: the environment variable {TRAINING_JOB_ARN} "
-            f"is missing or empty, and {PROCESSING_CONFIG} names none."
-        )
-    return arn
-
-
 def write_failure(reason: str) -> None:
     """Tells SageMaker why the job fails."""
     training = TRAINING_JOB_ARN in os.environ
