@@ -49,7 +49,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory, orchestrator: Any) -> Outc
         ("processing", "exit code 8"),
         ("exception", "It exploded."),
         ("refused", "Cross-account"),
-        ("out_of_memory", "137"),
+        ("out_of_memory", "killed by SIGKILL"),
         ("too_late", "MaxRuntimeExceeded"),
     ],
 )
