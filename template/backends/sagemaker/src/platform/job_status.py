@@ -45,9 +45,10 @@ def phase_of(word: str) -> Phase:
 
 def status(word: str, reason: str) -> JobStatus:
     """Makes a status of one of SageMaker's words, and of what it says of a failure."""
+    phase = phase_of(word)
     if found := PROGRAM_FAILED.fullmatch(reason):
-        return JobStatus(phase_of(word), found[1], int(found[2]))
-    return JobStatus(phase_of(word), reason)
+        return JobStatus(phase, found[1], int(found[2]))
+    return JobStatus(phase, reason, 0 if phase is Phase.SUCCEEDED else None)
 
 
 def status_of(aws: Aws, arn: Arn) -> JobStatus:
