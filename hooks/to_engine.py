@@ -90,7 +90,29 @@ SERVICES: dict[str, tuple[str, ...]] = {
     "tests/standin_container.py": ("tests/kit/containers.py",),
     "tests/zenml_server.py": ("tests/kit/zenml_server.py",),
 }
-SAGEMAKER: dict[str, tuple[str, ...]] = {}  # It has not moved yet.
+OF_SAGEMAKER = "tests/kit/sagemaker_emulator/"
+SAGEMAKER: dict[str, tuple[str, ...]] = {
+    **SERVICES,
+    "src/arns.py": ("src/platform/arns.py",),
+    "src/aws.py": ("src/platform/aws.py",),
+    "src/choice.py": ("src/engine/services/machine_choice.py",),
+    "src/connection.py": ("src/container.py", "src/platform/service.py"),
+    "src/definition.py": ("src/platform/requests.py",),
+    "src/jobs.py": ("src/platform/requests.py",),
+    "src/merging.py": ("src/platform/requests.py",),
+    "src/names.py": ("src/engine/slugs.py", "src/platform/service.py"),
+    "src/service.py": ("src/platform/pipelines.py", "src/platform/service.py"),
+    "tests/standin.py": (OF_SAGEMAKER + "account.py",),
+    "tests/standin_definition.py": (OF_SAGEMAKER + "definition.py",),
+    "tests/standin_front.py": (OF_SAGEMAKER + "front.py",),
+    "tests/standin_jobs.py": (OF_SAGEMAKER + "jobs.py",),
+    "tests/standin_model.py": (OF_SAGEMAKER + "model.py",),
+    "tests/standin_pipelines.py": (OF_SAGEMAKER + "pipelines.py",),
+    "tests/standin_schedules.py": (OF_SAGEMAKER + "schedules.py",),
+    "tests/standin_storage.py": (OF_SAGEMAKER + "storage.py",),
+    # The emulator's own tests are the template's, and no project's.
+    "tests/test_standin.py": (OF_SAGEMAKER,),
+}
 
 OF_VERTEX = "tests/kit/vertex_emulator/"
 VERTEX: dict[str, tuple[str, ...]] = {

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def export(destination: Path) -> Path:
     """Copies what Copier reads. Without .git, or Copier would take the last commit instead."""
     leftovers = shutil.ignore_patterns(*LEFTOVERS)
-    for name in ("copier.yml", "template", "hooks"):
+    for name in ("copier.yml", "CHANGELOG.md", "template", "hooks"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, destination / name, ignore=leftovers)

@@ -407,12 +407,6 @@ def test_a_provider_gets_its_workflow_and_no_other(tmp_path: Path, ci: str) -> N
         workflow for provider, workflow in workflows.items() if provider == ci
     }
     assert (project / ".github").exists() is (ci == "github")
-    if ci in workflows:
-        kind = "gitlab-ci" if ci == "gitlab" else "github-workflows"
-        checker = [str(BIN / "check-jsonschema"), "--builtin-schema", f"vendor.{kind}"]
-        subprocess.run([*checker, str(project / workflows[ci])], check=True)
-    if ci == "github":
-        subprocess.run([BIN / "zizmor", "--offline", project], check=True)
 
 
 @pytest.mark.parametrize("length", [1, LONGEST], ids=["shortest names", "longest names"])

@@ -345,7 +345,6 @@ CONFLICTS: dict[str | tuple[str, str], set[str]] = {
     # A test was added to its end, as the owner has.
     ("local", "0.5.0"): {"tests/test_processes.py"},
     ("kubernetes", "0.6.0"): {"README.md"},  # its first limit, above which the edit is, is another
-    ("sagemaker", "0.3.0"): {f"{PACKAGE}/orchestrator.py"},  # `config` went to containerized.py
 }
 # These are gone, and their edits are kept aside.
 KEPT = {
@@ -489,21 +488,50 @@ def test_edits_in_a_module_that_has_moved_move_with_it(start: Callable[..., Star
 
 
 @pytest.mark.gate
+@pytest.mark.parametrize("tagged", [False, True], ids=["without tags", "with tags"])
 def test_from_this_version_on_no_trust_is_needed(
-    template: Path, start: Callable[..., Start]
+    tagged: bool, template: Path, start: Callable[..., Start]
 ) -> None:
+    # It was generated when there were no tags.
     project = start("local", "HEAD")
     readme = template / "template" / "project" / "README.md.jinja"
     text = readme.read_text()
     readme.write_text(text + "\nA new last line.\n")
     commit(template, "a later version")
     try:
-        updated = project.update()
+        if tagged:
+            assert tag(template).returncode == 0
+            git(template, "tag", f"v{current_version()}")
+        assert (behind := check_update(project)).returncode == 2, behind.stderr
+        updated = run_copier_cli("update", "--defaults", cwd=project.folder)
+        commit(project.folder, "updated")
+        assert (current := check_update(project)).returncode == 0, current.stderr
     finally:
         git(template, "reset", "--quiet", "--hard", "HEAD~1")
+        untag(template)
     assert updated.returncode == 0, updated.stderr
     assert b"\nA new last line.\n" in project.files["README.md"]
-    assert "acme-orch is updated to version" in updated.stderr
+    now = f"version {current_version()} of its template, from {current_version()}.\n"
+    assert f"acme-orch is updated to {now}" in updated.stderr
+    assert "## " not in updated.stderr
+
+
+@pytest.mark.gate
+def test_an_update_says_what_has_changed_and_what_comes_next(start: Callable[..., Start]) -> None:
+    project = start("local", "0.6.0")
+    said = project.update().stderr
+    assert f"updated to version {current_version()} of its template, from 0.6.0.\n" in said
+    changes = (ROOT / "CHANGELOG.md").read_text().partition("\n## 0.7.0\n")[2]
+    new, _, old = changes.partition("\n## 0.6.0\n")
+    assert new in said
+    assert old.splitlines()[1] not in said
+    rest = said.partition(new)[2]
+    commands = re.findall(r"^  (\S.*)$", rest, re.MULTILINE)
+    assert commands == [
+        "git diff --name-only --diff-filter=U",
+        'pip install -c constraints.txt -e ".[test]"',
+        "pytest",
+    ]
 
 
 @pytest.mark.gate
@@ -558,18 +586,59 @@ def test_it_is_the_same_once_the_versions_have_tags(
 ) -> None:
     project = start("local", "0.4.0")
     now = contents(generated("local", "HEAD"))
-    for version, commit_of_it in (VERSIONS | {current_version(): "HEAD"}).items():
-        git(template, "tag", f"v{version}", commit_of_it)
+    assert tag(template).returncode == 0
+    git(template, "tag", f"v{current_version()}")
     try:
         updated = run_copier_cli("update", "--defaults", cwd=project.folder)
         assert updated.returncode != 0
         assert "--trust" in updated.stderr
         updated = run_copier_cli("update", "--defaults", "--trust", cwd=project.folder)
     finally:
-        git(template, "tag", "--delete", *git(template, "tag").split())
+        untag(template)
     assert updated.returncode == 0, updated.stderr
     assert project.files.keys() == now.keys()
     assert f"_commit: v{current_version()}\n".encode() in project.files[".copier-answers.yml"]
+
+
+def tag(template: Path) -> subprocess.CompletedProcess[str]:
+    """Tags the versions that are recorded, as the release workflow does, but signs nothing."""
+    nobody = {"GIT_COMMITTER_NAME": "Tester", "GIT_COMMITTER_EMAIL": "tester@example.invalid"}
+    return subprocess.run(
+        [ROOT / ".ci" / "tag", "--no-sign"],
+        cwd=template,
+        env=os.environ | nobody,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def untag(template: Path) -> None:
+    """Deletes all tags."""
+    if tags := git(template, "tag").split():
+        git(template, "tag", "--delete", *tags)
+
+
+def check_update(project: Start) -> subprocess.CompletedProcess[str]:
+    """Asks for a newer version, as the workflows of a project do each week."""
+    return run_copier_cli("check-update", "--quiet", cwd=project.folder)
+
+
+def test_each_version_that_is_recorded_gets_a_tag_and_keeps_it(template: Path) -> None:
+    git(template, "tag", "v0.2.0", VERSIONS["0.2.0"])
+    try:
+        tagged = tag(template)
+        assert tagged.returncode == 0, tagged.stderr
+        assert tagged.stdout.split() == [f"v{name}" for name in VERSIONS if name != "0.2.0"]
+        for version, recorded in VERSIONS.items():
+            assert git(template, "rev-parse", f"v{version}^{{commit}}").strip() == recorded
+        assert tag(template).stdout == ""
+        git(template, "tag", "--force", "v0.3.0", VERSIONS["0.2.0"])
+        moved = tag(template)
+        assert moved.returncode == 1
+        assert f"v0.3.0 is on {VERSIONS['0.2.0']}, and versions.yml says" in moved.stderr
+    finally:
+        untag(template)
 
 
 def test_the_answers_file_records_the_version(tmp_path: Path) -> None:

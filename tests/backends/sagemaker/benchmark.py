@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from clouds import FEW, FIRST, MANY, measured
 from environments import Environment, compared
 from measure import Row, Sample, alternate, process
+from plain_pytest import plain_pytest
 from zenml.integrations.aws import AWSIntegration
 
 if TYPE_CHECKING:
@@ -75,3 +76,4 @@ def rows(bench: Bench) -> Iterator[Row]:
         # Beside that, the number of steps makes no difference.
         most = few + (2 if what == FIRST else 1)
         yield compared(f"{what}, AWS calls", ZENML, calls, most=most)
+    yield from plain_pytest(bench, "sagemaker", limit=40)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import zenml_server
 from emulator_programs import register
-from standin import Account
+from kit.sagemaker_emulator import Account
+from kit.zenml_server import starting
 from submissions import measure
 from zenml.client import Client
 from zenml.enums import StackComponentType
@@ -53,13 +53,15 @@ def main(arguments: Mapping[str, Any]) -> None:
     """
     home = Path(arguments["home"])
     with ExitStack() as started:
-        os.environ.update(started.enter_context(zenml_server.running(home / "server")))
+        server = started.enter_context(starting(home / "server"))
         account = started.enter_context(Account(home / "aws", region=REGION, image={}))
         account.hold = True
         os.environ.update(account.environment())
         boto3.client("s3").create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
+        server.wait_until_up()
+        os.environ.update(server.environment)
         ours = Client().create_flavor(arguments["flavor"], StackComponentType.ORCHESTRATOR).name
         # The defaults, but for waiting.
         configuration = {

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import pipelines
-import zenml_server
 from emulator_programs import (
     WARM,
     image,
@@ -27,7 +25,9 @@ from emulator_programs import (
     submit,
     use,
 )
-from standin import Account
+from kit import pipelines
+from kit.sagemaker_emulator import Account
+from kit.zenml_server import starting
 from zenml.config import Schedule
 
 if TYPE_CHECKING:
@@ -57,12 +57,14 @@ def emulator(home: Path) -> Iterator[Account]:
     os.environ["SAGEMAKER_USER_CONFIG_OVERRIDE"] = str(sdk_config)
     variables = {**image(), "SAGEMAKER_USER_CONFIG_OVERRIDE": str(sdk_config)}
     with ExitStack() as stack:
-        os.environ.update(stack.enter_context(zenml_server.running(home / "server")))
+        server = stack.enter_context(starting(home / "server"))
         account = stack.enter_context(Account(home / "aws", preload=PRELOAD, image=variables))
         os.environ.update(account.environment())
         boto3.client("s3").create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": account.region}
         )
+        server.wait_until_up()
+        os.environ.update(server.environment)
         yield account
 
 
@@ -78,7 +80,7 @@ def register_own(home: Path, account: Account) -> None:
         "synchronous": False,
     }
     register(home, {STACK: ("sagemaker", configuration)}, store=register_shared_store())
-    use(STACK, Path(pipelines.__file__).parent)
+    use(STACK, Path(pipelines.__file__).parent.parent)
 
 
 def execute(account: Account, pipeline: Pipeline, *, training: bool = True) -> dict[str, Any]:

@@ -1,345 +1,344 @@
-"""The mutants of `sagemaker`. It is not on the engine yet: they are changes to its text."""
+"""The mutants of `sagemaker`."""
 
 from __future__ import annotations
 
-from mutants.flat import (
-    ANOTHER_VARIABLE,
-    EACH_FIRING,
+from mutants.contract import (
     EVERY_PROCESS,
-    LEFT_OPEN,
+    EVERY_PROCESS_OF_DYNAMIC,
+    FAILING,
+    FAILURE_AS_SUCCESS,
+    ID_MADE_UP,
     LENGTH,
-    LOST_ANSWER,
-    MISSING,
-    NEW_UUID,
+    NO_STOP,
+    RESOURCES_IGNORED,
+    RUN_ID,
     SAME_SNAPSHOT,
     SAME_STEPS,
-    changed,
+    STAYS_RUNNING,
+    set_if,
 )
+from mutants.mutant import Mutant
 
-EXECUTION_ARN = '{"Get": "Execution.PipelineExecutionArn"}'
-EXECUTION_ID = '{"Get": "Execution.PipelineExecutionId"}'
-ID_OF_ARN = {
-    "execution_arn": "    return arn\n",
-    "execution_id": '    return arn.rpartition("/")[2]\n',
-}
-
-RESOURCES_TEST = "test_resources.py::test_a_step_gets_the_cheapest_type_that_has_what_it_asks_for"
+EACH_FIRING = "test_schedules.py::test_each_firing_is_a_run_with_an_id_of_its_own"
+LOST_ANSWER = "test_survival.py::test_an_answer_that_is_lost_starts_nothing_twice"
+CHEAPEST = "test_resources.py::test_a_step_gets_the_cheapest_type_that_has_what_it_asks_for"
 
 
-def resolved(value: str, of_arn: str, strategy: str = "execution_arn") -> dict[str, dict[str, str]]:
+def resolved(mistake: str, name: str, of_arn: str, strategy: str = "execution_arn") -> Mutant:
     """Lets SageMaker put something else into the variable than the strategy says.
 
     Args:
-        value: What the definition has in place of the ID.
+        mistake: What is wrong.
+        name: What the definition names in place of the ID.
         of_arn: The same for whoever knows the execution's ARN, as an expression with `arn`.
         strategy: The strategy that is changed.
     """
-    usual = EXECUTION_ARN if strategy == "execution_arn" else EXECUTION_ID
+    source = f"""
+RunId.property = "{name}"
+RunId.of_job = lambda self, platform, arn: {of_arn}
+"""
+    return Mutant(mistake, SAME_SNAPSHOT, {"run_id.py": source}, strategy=strategy)
+
+
+def of_job(expression: str) -> dict[str, str]:
+    """Gives every job a run ID that is made of the job's own key, an expression with `key`."""
     return {
-        "run_id.py": {
-            f"        RUN_ID_VARIABLE: {usual},\n": f"        RUN_ID_VARIABLE: {value},\n",
-            ID_OF_ARN[strategy]: f"    return {of_arn}\n",
-        }
+        "platform/service.py": f"""
+_task_of = SageMakerService._task
+
+
+def _task(self, job, secret, *, in_pipeline=False):
+    from dataclasses import replace
+
+    task, key = _task_of(self, job, secret, in_pipeline=in_pipeline), job.key
+    return replace(task, environment={{**task.environment, RunId.variable: {expression}}})
+
+
+SageMakerService._task = _task
+"""
     }
 
 
-def read_as(expression: str) -> dict[str, dict[str, str]]:
-    """Reads the ID in a job some other way, given `name`, the variable's."""
-    return {"variables.py": {"    value = os.environ.get(name)\n": f"    value = {expression}\n"}}
+def read_as(expression: str) -> dict[str, str]:
+    """Reads the ID in a job some other way, by an expression with `self`."""
+    return {"run_id.py": f"import uuid\n\nRunId.read = lambda self, connect: {expression}"}
 
 
-def short_of(wanted: str) -> dict[str, dict[str, str]]:
-    """Does not look whether a type has enough of something.
+def without(name: str, value: str) -> dict[str, str]:
+    """Lets the choice of a machine ignore one of the resources that are asked for."""
+    return {
+        "engine/services/machine_choice.py": f"""
+_missing = missing
 
-    Args:
-        wanted: The line of `choice.py` that does.
-    """
-    return {"choice.py": {f"        {wanted},\n": ""}}
+
+def missing(wanted, offered):
+    return _missing(wanted.model_copy(update={{"{name}": {value}}}), offered)
+"""
+    }
 
 
 MUTANTS = [
-    changed("A constant ID", resolved('"my-run"', '"my-run"'), SAME_SNAPSHOT),
-    changed(
+    FAILURE_AS_SUCCESS,
+    ID_MADE_UP,
+    NO_STOP,
+    RESOURCES_IGNORED,
+    STAYS_RUNNING,
+    resolved(
         "The pipeline's ARN, and not the execution's",
-        resolved('{"Get": "Execution.PipelineArn"}', 'arn.partition("/execution/")[0]'),
-        SAME_SNAPSHOT,
+        "Execution.PipelineArn",
+        'arn.partition("/execution/")[0]',
     ),
-    changed(
+    resolved(
         "The pipeline's name",
-        resolved('{"Get": "Execution.PipelineName"}', 'arn.split("/")[1]', "execution_id"),
-        SAME_SNAPSHOT,
+        "Execution.PipelineName",
+        'arn.split("/")[1]',
         "execution_id",
     ),
-    changed(
-        "The snapshot's ID",
-        {
-            "orchestrator.py": {
-                "   run_ids.pipeline_variables(),\n": (
-                    "   {run_ids.RUN_ID_VARIABLE: str(snapshot.id)},\n"
-                ),
-                "run_id = run_ids.of(arn.text)": "run_id = str(snapshot.id)",
-            }
-        },
-        SAME_SNAPSHOT,
-    ),
-    changed(
+    Mutant(
         "An ID made at submission, which each firing of a schedule repeats",
-        {
-            "orchestrator.py": {
-                "secret = self._secret_for(snapshot)\n            definition = pipeline(\n": (
-                    "secret = self._secret_for(snapshot)\n"
-                    "            self._made = str(uuid4())\n"
-                    "            definition = pipeline(\n"
-                ),
-                "   run_ids.pipeline_variables(),\n": (
-                    "   {run_ids.RUN_ID_VARIABLE: self._made},\n"
-                ),
-                "run_id = run_ids.of(arn.text)": "run_id = self._made",
-            }
-        },
         EACH_FIRING,
-    ),
-    changed(
-        "Each job's own ARN",
         {
-            "run_id.py": {
-                "    if FUNCTION_VARIABLE in os.environ and RUN_ID_VARIABLE not in os.environ:\n": (
-                    "    if True:\n"
-                )
-            }
+            **of_job("key.run"),
+            "run_id.py": """
+RunId.of_job = lambda self, platform, handle: handle.rpartition("/")[2]
+""",
         },
-        SAME_STEPS,
     ),
-    changed(
-        "Each job's name",
-        {
-            "run_id.py": {
-                f"RUN_ID_VARIABLE: {EXECUTION_ID}": (
-                    'RUN_ID_VARIABLE: {"Get": "Execution.TrainingJobName"}'
-                )
-            }
-        },
-        SAME_STEPS,
-        "execution_id",
-    ),
-    changed("A new UUID in each step", read_as(NEW_UUID), SAME_STEPS),
-    changed(
-        "A UUID made up when the variable is missing",
-        read_as(f"os.environ.get(name) or {NEW_UUID}"),
-        MISSING,
-    ),
-    changed(
+    Mutant("A new UUID in each step", SAME_STEPS, read_as("str(uuid.uuid4())")),
+    Mutant("The key of each job", SAME_STEPS, of_job("str(key)")),
+    Mutant(
         "The variable is never set in steps",
-        {"run_id.py": {f"        RUN_ID_VARIABLE: {EXECUTION_ARN},\n": ""}},
         EVERY_PROCESS,
+        text={
+            "platform/service.py": {
+                '            environment |= {RunId.variable: {"Get": RunId.property}}\n': ""
+            }
+        },
     ),
-    changed(
+    Mutant(
         "The variable is not set in isolated steps",
-        {"orchestrator.py": {"program, run_ids.step_variables())": "program, {})"}},
-        "test_run_id.py::test_is_the_same_in_every_step_of_a_dynamic_run",
+        f"{RUN_ID}::test_is_the_same_in_every_step_of_a_dynamic_run",
+        set_if("job.role is not Role.STEP"),
     ),
-    changed(
+    Mutant(
         "A dynamic pipeline's function does not know that its job is the run",
-        {"run_id.py": {'{FUNCTION_VARIABLE: "yes", ': "{"}},
-        EVERY_PROCESS,
+        EVERY_PROCESS_OF_DYNAMIC,
+        {"run_id.py": "RunId.read = RunIdStrategy.read"},
     ),
-    changed("CPUs ignored", short_of("(wanted.cpu_count or 0, offered.vcpus)"), RESOURCES_TEST),
-    changed("Memory ignored", short_of("(gib(wanted), offered.memory_gib)"), RESOURCES_TEST),
-    changed("GPUs ignored", short_of("(wanted.gpu_count or 0, offered.gpus)"), RESOURCES_TEST),
-    changed(
+    Mutant("CPUs ignored", CHEAPEST, without("cpu_count", "None")),
+    Mutant("Memory ignored", CHEAPEST, without("memory", "None")),
+    Mutant("GPUs ignored", CHEAPEST, without("gpu_count", "0")),
+    Mutant(
         "Resources of processing jobs ignored",
-        {"resources.py": {"if not asks_for": "if not training or not asks_for"}},
-        RESOURCES_TEST,
-    ),
-    changed(
-        "A dynamic pipeline's own resources ignored",
+        CHEAPEST,
         {
-            "programs.py": {
-                "wanted = snapshot.pipeline_configuration.resource_settings": (
-                    "wanted = ResourceSettings()"
-                )
-            }
+            "platform/service.py": """
+_chosen = instance_type
+
+
+def instance_type(wanted, explicit, config, *, training):
+    return _chosen(wanted, explicit if training else "ml.t3.medium", config, training=training)
+"""
         },
-        "test_resources.py::test_what_a_dynamic_pipeline_asks_for_its_function_gets",
     ),
-    changed(
-        "Resources of isolated steps ignored",
-        {"programs.py": {" step_run_info.config.resource_settings,\n": " ResourceSettings(),\n"}},
-        "test_resources.py::test_what_an_isolated_step_asks_for_it_gets",
-    ),
-    changed(
+    Mutant(
         "A pipeline's name as long as SageMaker takes it",
-        {"names.py": {"LONGEST_PIPELINE_NAME = 128": "LONGEST_PIPELINE_NAME = 256"}},
         LENGTH,
+        {"platform/service.py": "LONGEST_PIPELINE_NAME = 256"},
     ),
-    changed(
+    Mutant(
         "Pipelines whose names look alike share one",
-        {"names.py": {"unique.encode()": "slug(unique).encode()"}},
         "test_definition.py::test_pipelines_whose_names_look_alike_have_sagemaker_pipelines_of_their_own",
+        {
+            "platform/service.py": """
+_unique_name = unique_name
+
+
+def unique_name(*texts, unique, max_length):
+    return _unique_name(*texts, unique="", max_length=max_length)
+"""
+        },
     ),
-    changed(
+    Mutant(
         "Whatever version of the pipeline is the latest",
-        {"service.py": {"            **version_of(found),\n": ""}},
         "test_definition.py::test_submissions_that_meet_run_each_its_own_snapshot",
+        {"platform/pipelines.py": "def version_of(found):\n    return {}"},
     ),
-    changed(
+    Mutant(
         "A request for each step",
-        {
-            "orchestrator.py": {
-                "        image = self.get_image(snapshot, step_name=name)\n": (
-                    "        image = self.get_image(snapshot, step_name=name)\n"
-                    '        self.aws.call("sagemaker", "list_pipelines")\n'
-                )
-            }
-        },
         "test_definition.py::test_two_hundred_steps_are_as_many_requests_as_ten",
+        {
+            "platform/service.py": """
+_task_of = SageMakerService._task
+
+
+def _task(self, *arguments, **more):
+    self._aws().call("sagemaker", "list_pipelines")
+    return _task_of(self, *arguments, **more)
+
+
+SageMakerService._task = _task
+"""
+        },
     ),
-    changed(
+    Mutant(
         "Long variables as they are",
-        {"jobs.py": {"environment = environments.pack(environment, longest)": "pass"}},
         "test_environment.py::test_jobs_are_within_the_limits_as_sagemaker_gets_them",
+        {"environment.py": "def pack(environment, longest):\n    return dict(environment)"},
     ),
-    changed(
+    Mutant(
         "The token in the definition, though there is a secret",
-        {
-            "hiding.py": {
-                "    public = {key: value for key, value in environment.items() "
-                "if not key.startswith(CONNECTION)}\n": "    public = dict(environment)\n"
-            }
-        },
         "test_secrets.py::test_no_part_of_the_token_is_where_others_can_read_it",
+        text={
+            "platform/service.py": {
+                "{variables.SECRET_VARIABLE: secret} if secret else job.secrets": (
+                    "{**({variables.SECRET_VARIABLE: secret} if secret else {}), **job.secrets}"
+                )
+            }
+        },
     ),
-    changed(
+    Mutant(
         "A secret that stays",
-        {
-            "orchestrator.py": {
-                "            if secret is not None:\n                secret.delete(self.aws)\n": (
-                    "            return\n"
-                )
-            }
-        },
         "test_secrets.py::test_the_secret_is_gone_after_the_run",
+        {"platform/service.py": "SageMakerService.clean_up = lambda *_: None"},
     ),
-    changed(
+    Mutant(
         "Failed requests are not tried again",
-        {"aws.py": {'"total_max_attempts": 10': '"total_max_attempts": 1'}},
-        LOST_ANSWER,
+        "test_survival.py::test_a_submission_goes_on_though_each_request_fails_at_first",
+        {
+            "platform/aws.py": """
+CLIENT_CONFIG = ClientConfig(retries={"total_max_attempts": 1})
+""",
+            "platform/service.py": """
+SageMakerService.transient = ()
+""",
+        },
     ),
-    changed(
+    Mutant(
         "A request that is repeated starts a second execution",
-        {
-            "aws.py": {
-                "import ClientError\n": "import ClientError, ConnectionClosedError\n",
-                '"total_max_attempts": 10': '"total_max_attempts": 1',
-                "        answer: dict[str, Any] = getattr(self._clients[service], operation)"
-                "(**arguments)\n        return answer\n": (
-                    "        while True:\n"
-                    "            try:\n"
-                    "                make = getattr(self._clients[service], operation)\n"
-                    "                return make(**arguments)\n"
-                    "            except ConnectionClosedError:\n"
-                    "                pass\n"
-                ),
-            },
-            "service.py": {"            ClientRequestToken=str(uuid4()),\n": ""},
-        },
         LOST_ANSWER,
+        {
+            "platform/aws.py": """
+CLIENT_CONFIG = ClientConfig(retries={"total_max_attempts": 1})
+"""
+        },
+        {"platform/pipelines.py": {"            ClientRequestToken=token,\n": ""}},
     ),
-    changed(
+    Mutant(
         "A job that is not recognised when its request is repeated",
-        {"service.py": {"        if code_of(error) != NAME_IS_TAKEN:\n": "        if True:\n"}},
         LOST_ANSWER,
+        {"platform/service.py": 'NAME_IS_TAKEN = "nothing"'},
     ),
-    changed(
+    Mutant(
         "A login that is not renewed",
-        {"aws.py": {"            if code_of(error) not in EXPIRED:\n": "            if True:\n"}},
-        "test_settings.py::test_an_assumed_role_does_all_and_is_assumed_again_when_it_has_expired",
+        "test_survival.py::test_a_login_that_has_expired_is_renewed_by_the_request_that_finds_out",
+        {"platform/aws.py": "EXPIRED = set()"},
     ),
-    changed(
+    Mutant(
+        "A status that is new is taken for an end",
+        "test_settings.py::test_a_status_with_a_word_that_is_new_is_not_over",
+        {
+            "platform/job_status.py": """
+def phase_of(word):
+    return PHASES.get(word, Phase.FAILED)
+"""
+        },
+    ),
+    Mutant(
         "A failure without its reason",
-        {"conclusion.py": {"name, False, step.cause)": 'name, False, "")'}},
         "test_causes.py::test_the_user_and_zenml_are_told_the_cause",
-    ),
-    changed(
-        "A failing step reported as success",
         {
-            "supervisor.py": {
-                "return SIGNALLED - code if code < 0 else code\n": "return 0\n",
-            }
+            "platform/service.py": """
+_status_of_step = status_of_step
+
+
+def status_of_step(aws, step):
+    from dataclasses import replace
+
+    return replace(_status_of_step(aws, step), reason="")
+"""
         },
-        "test_failures.py::test_a_failing_step_fails_the_run_and_those_below_it_do_not_start",
     ),
-    changed(
-        "A killed step that stays running",
-        LEFT_OPEN,
-        "test_failures.py::test_a_killed_step_fails_the_run_and_the_signal_is_named",
+    Mutant(
+        "A step that has failed ends as if it had succeeded",
+        FAILING,
+        {
+            "engine/services/supervisor.py": """
+_run = Supervisor.run
+
+
+def run(self):
+    _run(self)
+    return 0
+
+
+Supervisor.run = run
+"""
+        },
     ),
-    changed(
+    Mutant(
         "Retries ignored",
-        {"programs.py": {"    if retry := step.config.retry:\n": "    if (retry := None):\n"}},
-        "test_failures.py::test_a_killed_step_is_retried_in_the_same_run",
+        "test_contract.py::TestFailure::test_a_killed_step_is_retried_in_the_same_run",
+        {"engine/services/supervisor.py": "def retry_delay(retry, failures):\n    return None"},
     ),
-    changed(
-        "A failure that lets the other steps go on, though the mode is to fail fast",
-        {"aftermath.py": {"    if fail_fast and not stopped:\n": "    if False:\n"}},
-        "test_failures.py::test_execution_modes",
-    ),
-    changed(
-        "A stop that does nothing",
-        {
-            "orchestrator.py": {
-                "        if graceful and in_progress:\n": "        if in_progress:\n"
-            }
-        },
-        "test_stop.py::test_a_forceful_stop_ends_the_steps_in_progress",
-    ),
-    changed(
+    Mutant(
         "A changed schedule that forgets the rest",
-        {
-            "service.py": {
-                '"ScheduleExpressionTimezone", "StartDate", "EndDate", "State",': "",
+        "test_schedules.py::test_a_schedule_can_be_changed_paused_and_resumed_and_keeps_the_rest",
+        text={
+            "platform/pipelines.py": {
+                '"ScheduleExpressionTimezone", "StartDate", "EndDate", "State",': ""
             }
         },
-        "test_schedules.py::test_a_schedule_can_be_changed_paused_and_resumed_and_keeps_the_rest",
     ),
-    changed(
+    Mutant(
         "A schedule that starts what was submitted last",
-        {
-            "orchestrator.py": {
-                "        target = self._pipeline(name)\n": (
-                    "        text = snapshot.pipeline_configuration.name\n"
-                    '        unique = f"{self.id}/{snapshot.project_id}/{text}"\n'
-                    "        target = self._pipeline("
-                    "unique_name(text, unique, LONGEST_PIPELINE_NAME))\n"
+        "test_schedules.py::test_what_fires_is_what_was_scheduled_whatever_is_submitted_afterwards",
+        text={
+            "platform/service.py": {
+                "        pipeline = Pipeline(self._aws(), name, self._config.execution_role)\n"
+                "        try:\n": (
+                    "        project = job.labels['project_id']\n"
+                    "        pipeline = self._pipeline(f'{project}/{job.name}', job.name)\n"
+                    "        try:\n"
                 )
             }
         },
-        "test_schedules.py::test_what_fires_is_what_was_scheduled_whatever_is_submitted_afterwards",
     ),
 ]
 
 EQUIVALENT = [
-    changed("Another variable", ANOTHER_VARIABLE, "test_run_id.py"),
-    changed(
-        "The pipeline's name and the execution's ID",
-        resolved(
-            '{"Std:Join": {"On": "_", "Values": [{"Get": "Execution.PipelineName"}, '
-            f"{EXECUTION_ID}]}}}}",
-            '"_".join(arn.split("/")[1::2])',
-            "execution_id",
-        ),
-        "test_run_id.py",
-        "execution_id",
+    Mutant(
+        "Another variable",
+        RUN_ID,
+        text={"run_id.py": {'variable = "MUTANT_RUN_ID"': 'variable = "EXECUTION"'}},
     ),
-    changed(
-        "Processing jobs unless a step wants another",
+    Mutant(
+        "The pipeline's name and the execution's ID",
+        RUN_ID,
         {
+            "run_id.py": """
+RunId.of_job = lambda self, platform, arn: "_".join(arn.split("/")[1::2])
+"""
+        },
+        {
+            "platform/service.py": {
+                '{"Get": RunId.property}': (
+                    '{"Std:Join": {"On": "_", "Values": '
+                    '[{"Get": "Execution.PipelineName"}, {"Get": RunId.property}]}}'
+                )
+            }
+        },
+        strategy="execution_id",
+    ),
+    Mutant(
+        "Processing jobs unless a step wants another",
+        FAILING.rpartition("::")[0],
+        text={
             "config.py": {
                 "    use_training_step: bool = Field(\n        default=True,": (
                     "    use_training_step: bool = Field(\n        default=False,"
                 )
             }
         },
-        "test_failures.py",
     ),
 ]

@@ -55,6 +55,9 @@ class ProjectStage(Stage):
         self._harness = harness
         self._orchestrator = orchestrator
         self._folder = folder
+        # Services limit how long an argument is, and take no line breaks in it.
+        self._program = folder / "program.sh"
+        self._program.write_text(PROGRAM)
         super().__init__(f"{harness.package}.engine")
         self.clock = self.engine("clock").Clock()
         self.store = FolderStore(folder, self.engine("controller"))
@@ -79,7 +82,7 @@ class ProjectStage(Stage):
             role=protocols.Role.STEP,
             name=key.step,
             image="tests",
-            command=("sh", "-c", PROGRAM, "sh", *words),
+            command=("sh", str(self._program), *words),
             environment={},
             resources=ResourceSettings(),
             settings=self._orchestrator.settings_class(),

@@ -1,0 +1,169 @@
+# YOURS: schedules, which are those of EventBridge Scheduler
+"""Schedules: ZenML's as those of EventBridge Scheduler.
+
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..engine.protocols import Trigger
+
+# Weekdays are counted from 0, which is Sunday, in cron, and from 1 by AWS.
+WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
+
+CRON_FIELDS = 5
+# AWS has one more, for the year.
+AWS_FIELDS = 6
+
+# The units of a rate, and how many minutes each has.
+UNITS = [("day", 24 * 60), ("hour", 60), ("minute", 1)]
+
+
+def schedule(wanted: Trigger, time_zone: str) -> dict[str, Any]:
+    """Says when EventBridge Scheduler is to start a pipeline.
+
+    Args:
+        wanted: ZenML's schedule.
+        time_zone: Of a cron expression, such as `Europe/Zurich`.
+
+    Returns:
+        Arguments of `CreateSchedule`.
+
+    Raises:
+        ValueError: If it cannot keep to the schedule.
+    """
+    if wanted.catchup:
+        raise ValueError(
+            "The schedule has `catchup`. EventBridge Scheduler does not make up for what was "
+            "missed: leave it out."
+        )
+    found: dict[str, Any] = {
+        "ScheduleExpression": expression(wanted),
+        "ScheduleExpressionTimezone": time_zone if wanted.cron else "UTC",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+    }
+    # A start that is past is as good as none, and AWS refuses it.
+    if wanted.start is not None and wanted.start > datetime.now(timezone.utc):
+        found["StartDate"] = wanted.start
+    if wanted.end is not None:
+        found["EndDate"] = wanted.end
+    return found
+
+
+def expression(wanted: Trigger) -> str:
+    """Writes when a schedule is due.
+
+    Raises:
+        ValueError: If that cannot be written.
+    """
+    if wanted.cron:
+        return f"cron({aws_cron(wanted.cron)})"
+    if wanted.interval_seconds is not None:
+        return f"rate({rate(timedelta(seconds=wanted.interval_seconds))})"
+    if wanted.run_once_at is not None:
+        return f"at({wanted.run_once_at:%Y-%m-%dT%H:%M:%S})"
+    raise ValueError(
+        "The schedule has no `cron_expression`, no `interval_second` and no `run_once_start_time`. "
+        "Give it one of them."
+    )
+
+
+def rate(interval: timedelta) -> str:
+    """Writes an interval, such as `2 hours`.
+
+    Raises:
+        ValueError: If it is not a number of minutes, the shortest unit that AWS has.
+    """
+    minutes, rest = divmod(interval, timedelta(minutes=1))
+    if minutes < 1 or rest:
+        raise ValueError(
+            f"The schedule's interval is {interval.total_seconds():g} seconds. EventBridge "
+            "Scheduler counts in minutes: make `interval_second` a multiple of 60 seconds."
+        )
+    unit, length = next((unit, length) for unit, length in UNITS if minutes % length == 0)
+    number = minutes // length
+    return f"{number} {unit}" + ("s" if number > 1 else "")
+
+
+def aws_cron(cron: str) -> str:
+    """Writes a cron expression as AWS has it: with a year, and with `?` for either kind of day.
+
+    Args:
+        cron: Five fields as cron has them, or six as AWS has them, which stay as they are.
+
+    Raises:
+        ValueError: If AWS cannot keep to it.
+    """
+    fields = re.sub(r"^cron\((.*)\)$", r"\1", cron.strip()).split()
+    if len(fields) == AWS_FIELDS:
+        return " ".join(fields)
+    if len(fields) != CRON_FIELDS:
+        raise ValueError(
+            f"The schedule's cron expression `{cron}` has {len(fields)} fields. Give it five, as "
+            "cron has them, or six, as AWS has them: minutes, hours, day of month, month, day of "
+            "week, year."
+        )
+    minute, hour, day, month, weekday = fields
+    day, weekday = (field.replace("?", "*") for field in (day, weekday))
+    if day != "*" and weekday != "*":
+        raise ValueError(
+            f"The schedule's cron expression `{cron}` names days of the month and of the week. To "
+            "cron this means either; AWS has no such schedule. Make two schedules of it."
+        )
+    if weekday == "*":
+        return f"{minute} {hour} {day} {month} ? *"
+    return f"{minute} {hour} ? {month} {aws_weekdays(weekday)} *"
+
+
+def aws_weekdays(weekdays: str) -> str:
+    """Writes days of the week by name, since AWS counts them in another way.
+
+    AWS knows no steps (`1-5/2`) among them, and its week ends on a Saturday: such days are listed.
+
+    Raises:
+        ValueError: If there is no such day of the week, or a part names none.
+    """
+    found: list[str] = []
+    for part in weekdays.split(","):
+        days, slash, step = part.partition("/")
+        first, dash, last = ("0-6" if days == "*" else days).partition("-")
+        if slash or last == "7":
+            end = weekday_number(last) if dash else len(WEEKDAYS) - 2
+            every = int(step or 1) if (step or "1").isdecimal() else 0
+            numbers = range(weekday_number(first), end + 1, every) if every else range(0)
+            if not numbers:
+                raise ValueError(f"The schedule's cron expression has days of the week `{part}`.")
+            found += map(weekday_name, numbers)
+        else:
+            found.append(re.sub(r"\d+", lambda number: weekday_name(int(number[0])), days))
+    return ",".join(dict.fromkeys(found))
+
+
+def weekday_number(text: str) -> int:
+    """Reads a day of the week, as cron has it: a number or a name.
+
+    Raises:
+        ValueError: If there is no such day.
+    """
+    if text.isdecimal():
+        weekday_name(int(text))  # refuses what is none
+        return int(text)
+    if text.upper() in WEEKDAYS:
+        return WEEKDAYS.index(text.upper())
+    raise ValueError(f"The schedule's cron expression has the day of the week `{text}`.")
+
+
+def weekday_name(number: int) -> str:
+    """Names a day of the week.
+
+    Raises:
+        ValueError: If there is no such day.
+    """
+    if number >= len(WEEKDAYS):
+        raise ValueError(f"The schedule's cron expression has the day of the week {number}.")
+    return WEEKDAYS[number]

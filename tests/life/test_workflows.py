@@ -1,0 +1,146 @@
+"""What a generated project runs at GitHub, at GitLab and before a commit can be read, and works."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from rendering import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BIN = Path(sys.executable).parent
+# They need an index to install from, or one to upload to.
+NOT_RUN = {
+    "pip install build twine",
+    "pip install copier",
+    'pip install -e ".[test]"',
+    'pip install -e ".[test]" "$ZENML"',
+    "twine upload --non-interactive dist/*",
+}
+NO_CONFLICTS = "! git grep --line-number --extended-regexp '^(<{7}|>{7}) '"
+# Run by test_updates.py, on projects that are behind and that are not.
+UP_TO_DATE = "copier check-update --quiet"
+
+
+@pytest.fixture(scope="module", params=["github", "gitlab"])
+def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that one of the providers tests."""
+    folder: Path = tmp_path_factory.mktemp(request.param) / "my-orch"
+    return render(folder, ci_provider=request.param)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Reads a file of YAML."""
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def commands(project: Path) -> Iterator[str]:
+    """Yields what the provider of a project runs in a shell."""
+    for workflow in (project / ".github" / "workflows").glob("*.yml"):
+        for job in read(workflow)["jobs"].values():
+            yield from (step["run"] for step in job["steps"] if "run" in step)
+    if (gitlab := project / ".gitlab-ci.yml").exists():
+        for job in read(gitlab).values():
+            yield from job.get("script", [])
+
+
+def shell(command: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command as both providers do: bash stops at what fails."""
+    return subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", command],
+        cwd=folder,
+        env=os.environ | variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def check(schema: str, *paths: Path) -> None:
+    """Holds files against a schema that check-jsonschema brings."""
+    checker = (BIN / "check-jsonschema", "--builtin-schema", f"vendor.{schema}")
+    subprocess.run([*checker, *paths], check=True)
+
+
+def test_they_are_as_their_linters_want_them(project: Path) -> None:
+    if (project / ".github").exists():
+        check("github-workflows", *(project / ".github" / "workflows").glob("*.yml"))
+        zizmor = (BIN / "zizmor", "--offline", "--persona=pedantic")
+        subprocess.run([*zizmor, project], check=True)
+    else:
+        check("gitlab-ci", project / ".gitlab-ci.yml")
+    check("renovate", project / "renovate.json")
+
+
+def test_a_test_runs_each_command(project: Path) -> None:
+    # test_agents.py runs those of AGENTS.md.
+    known = (project / "AGENTS.md").read_text().replace("python -m pip", "pip").splitlines()
+    others = {*commands(project)} - {*known} - NOT_RUN
+    assert {NO_CONFLICTS, UP_TO_DATE} < others
+    rest = others - {NO_CONFLICTS, UP_TO_DATE}
+    assert all(re.match(r"ls dist/|number=\$\(gh ", command) for command in rest), rest
+
+
+def test_what_is_left_of_a_conflict_is_found(project: Path) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=project, check=True)
+    assert shell(NO_CONFLICTS, project).returncode == 0
+    readme = project / "README.md"
+    readme.write_text(readme.read_text() + "<<<<<<< before updating\n=======\n>>>>>>> after\n")
+    found = shell(NO_CONFLICTS, project)
+    assert found.returncode == 1
+    assert "README.md" in found.stdout
+    (hooks,) = read(project / ".pre-commit-config.yaml")["repos"]
+    before_a_commit = {hook["id"]: hook["entry"] for hook in hooks["hooks"]}
+    assert re.findall(before_a_commit["conflicts"], readme.read_text(), re.MULTILINE)
+
+
+def test_a_tag_that_is_not_the_version_is_not_uploaded(project: Path) -> None:
+    (project / "dist").mkdir()
+    (project / "dist" / "my_orch-0.1.0.tar.gz").touch()
+    (compares,) = [command for command in commands(project) if command.startswith("ls dist/")]
+    for tag, code in (("v0.1.0", 0), ("v0.2.0", 2), ("v1.0", 2)):
+        ran = shell(compares, project, GITHUB_REF_NAME=tag, CI_COMMIT_TAG=tag)
+        assert ran.returncode == code, tag
+
+
+GH = """#!/bin/bash
+printf '%s\\0' "$@" >> "$CALLS"; printf '\\n' >> "$CALLS"
+if [ "$2" = list ]; then echo "$OPEN"; fi
+"""
+
+
+@pytest.mark.parametrize(("already", "does"), [("", "create"), ("7", "comment")])
+def test_an_issue_is_opened_once(tmp_path: Path, already: str, does: str) -> None:
+    project = render(tmp_path / "my-orch")
+    (tmp_path / "gh").write_text(GH)
+    (tmp_path / "gh").chmod(0o755)
+    job = read(project / ".github" / "workflows" / "weekly.yml")["jobs"]["issue"]
+    (step,) = job["steps"]
+    ran = shell(
+        step["run"],
+        project,
+        PATH=f"{tmp_path}:{os.environ['PATH']}",
+        CALLS=str(tmp_path / "calls"),
+        OPEN=already,
+        TITLE=job["env"]["TITLE"],
+        BODY="What was found.",
+    )
+    assert ran.returncode == 0, ran.stderr
+    listed, written = (tmp_path / "calls").read_text().splitlines()
+    assert job["env"]["TITLE"] in listed
+    words = written.split("\0")
+    assert words[:2] == ["issue", does]
+    assert "What was found." in words
+    assert words[2] == (already or "--title")
