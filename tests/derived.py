@@ -2,7 +2,7 @@
 
 - `MANIFEST.sha256` in the engine, the kit and each emulator: the hashes by which a generated
   project knows that nobody has edited them.
-- `files` in the `backend.yml` of each backend on the engine: what is in its folder.
+- `files` in the `backend.yml` of each backend: what is in its folder.
 
 `python tests/renew.py` writes them anew; `tests/answers/test_wiring.py` says when that is due.
 """
@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-
-import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "template" / "project"
@@ -73,8 +71,6 @@ def backend_files(folder: Path) -> list[str]:
 def wiring(folder: Path) -> str:
     """Returns the text of a `backend.yml` as it should be: its `files` come last, and are all."""
     text = (folder / "backend.yml").read_text(encoding="utf-8")
-    if not yaml.safe_load(text)["engine"]:
-        return text
     head, found, _ = text.partition("\nfiles:")
     if not found:
         message = f"{folder.name}/backend.yml has no `files`."

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from discovery import Variant, variants
-from rendering import backends, render
+from rendering import render
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-ON_THE_ENGINE = [variant for variant in variants() if backends()[variant.backend]["engine"]]
 
 
 def import_graph(root: Path) -> dict[str, set[str]]:
@@ -46,7 +44,7 @@ def import_graph(root: Path) -> dict[str, set[str]]:
     return graph
 
 
-@pytest.mark.parametrize("variant", ON_THE_ENGINE, ids=str)
+@pytest.mark.parametrize("variant", variants(), ids=str)
 def test_imports_run_one_way(tmp_path: Path, variant: Variant) -> None:
     graph = import_graph(render(tmp_path / "project", **variant.answers) / "src")
     engine = {name for name in graph if ".engine" in name}

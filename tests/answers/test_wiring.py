@@ -9,7 +9,6 @@ import pytest
 import yaml
 from derived import (
     BACKENDS,
-    MANIFEST,
     PROJECT,
     ROOT,
     backend_files,
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGE = "my_orch"
-ON_THE_ENGINE = [name for name, wiring in backends().items() if wiring["engine"]]
-OLD = [name for name in backends() if name not in ON_THE_ENGINE]
 
 
 def arrives_at(path: str) -> str:
@@ -46,16 +43,7 @@ def test_what_is_derived_is_current() -> None:
 def test_each_file_of_a_backend_is_listed_once_and_is_there(backend: str) -> None:
     listed = backends()[backend]["files"]
     assert len(listed) == len(set(listed))
-    own = set(backend_files(BACKENDS / backend))
-    assert own <= set(listed)
-    shared = set() if backend in ON_THE_ENGINE else set(backend_files(ROOT / "template" / "common"))
-    assert set(listed) <= own | shared
-
-
-def test_what_old_backends_share_is_used() -> None:
-    # All projects have a conftest.py, so the shared tree includes theirs.
-    shared = set(backend_files(ROOT / "template" / "common")) - {"tests/conftest.py"}
-    assert shared <= {path for backend in OLD for path in backends()[backend]["files"]}
+    assert set(listed) == set(backend_files(BACKENDS / backend))
 
 
 @pytest.mark.parametrize("backend", backends())
@@ -65,15 +53,14 @@ def test_a_file_without_jinja_arrives_byte_for_byte(tmp_path: Path, backend: str
     for path in plain:
         found = (project / arrives_at(path)).read_bytes()
         assert found == (BACKENDS / backend / path).read_bytes(), path
-    if backend in ON_THE_ENGINE:
-        assert plain
-        for folder in (f"src/{PACKAGE}/engine", "tests/kit"):
-            source = PROJECT / folder.replace(PACKAGE, "{{ package_name }}")
-            for path in files_below(source):
-                assert (project / folder / path).read_bytes() == (source / path).read_bytes(), path
+    assert plain
+    for folder in (f"src/{PACKAGE}/engine", "tests/kit"):
+        source = PROJECT / folder.replace(PACKAGE, "{{ package_name }}")
+        for path in files_below(source):
+            assert (project / folder / path).read_bytes() == (source / path).read_bytes(), path
 
 
-@pytest.mark.parametrize("backend", ON_THE_ENGINE)
+@pytest.mark.parametrize("backend", backends())
 def test_a_file_has_the_suffix_if_it_has_jinja_in_it(backend: str) -> None:
     for path in files_below(BACKENDS / backend):
         has_jinja = re.search(r"\{\{|\{%|\{#", (BACKENDS / backend / path).read_text())
@@ -85,7 +72,7 @@ def test_vendored_code_has_no_template_in_it(folder: Path) -> None:
     assert not [path for path in files_below(folder) if path.endswith(".jinja")]
 
 
-@pytest.mark.parametrize("backend", ON_THE_ENGINE)
+@pytest.mark.parametrize("backend", backends())
 def test_each_python_file_says_in_its_first_line_whose_it_is(tmp_path: Path, backend: str) -> None:
     project = render(tmp_path / "project", backend=backend, package_name=PACKAGE)
     for path in [*(project / "src").rglob("*.py"), *(project / "tests").rglob("*.py")]:
@@ -97,16 +84,6 @@ def test_each_python_file_says_in_its_first_line_whose_it_is(tmp_path: Path, bac
             owner = "KIT"
         first = path.read_text().partition("\n")[0]
         assert first.startswith(f"# {owner}: ") or not first, f"{name}: {first}"
-
-
-@pytest.mark.parametrize("backend", OLD)
-def test_an_old_backend_gets_nothing_of_the_engine_and_the_kit(
-    tmp_path: Path, backend: str
-) -> None:
-    project = render(tmp_path / "project", backend=backend, package_name=PACKAGE)
-    assert not (project / "src" / PACKAGE / "engine").exists()
-    assert not (project / "tests" / "kit").exists()
-    assert not list(project.rglob(MANIFEST))
 
 
 def test_a_file_that_is_listed_and_missing_stops_the_copy(tmp_path: Path) -> None:

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def on_the_engine(backend: str) -> bool:
-    """Tells whether a backend is on the engine. The others have not changed, and take long."""
-    return bool(backends()[backend]["engine"])
-
-
 def gated(chosen: Iterable[Variant], quick: Callable[[Variant], bool]) -> list[object]:
     """Returns parameters of a test: those that are not quick run in the gate."""
     return [
@@ -31,7 +26,7 @@ def gated(chosen: Iterable[Variant], quick: Callable[[Variant], bool]) -> list[o
     ]
 
 
-CHECKED = gated(variants(), lambda variant: on_the_engine(variant.backend))
+CHECKED = gated(variants(), lambda variant: variant.is_first)
 # The default backend's comes first; test_agents.py runs all its tests.
 FIRST = [variant for variant in variants() if variant.is_first]
 OTHERS = [variant for variant in variants() if not variant.is_first]

@@ -45,7 +45,6 @@ FIRST = {
     "vertex": "0.4.0",
     "http": "0.7.0",
 }
-ON_THE_ENGINE = [name for name, wiring in backends().items() if wiring["engine"]]
 
 # Each backend, with each version that has it.
 STARTS = [
@@ -59,7 +58,7 @@ SINCE: dict[str, str] = runpy.run_path(str(HOOK))["SINCE"]
 MOVED = [
     (backend, version)
     for backend, version in STARTS
-    if backend in ON_THE_ENGINE and backend in SINCE and Version(version) < Version(SINCE[backend])
+    if backend in SINCE and Version(version) < Version(SINCE[backend])
 ]
 
 

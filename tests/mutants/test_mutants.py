@@ -81,9 +81,8 @@ def first_strategy(backend: str) -> str:
 def marks(backend: str, mutant: Mutant, seen: set[str]) -> list[pytest.MarkDecorator]:
     """Says when a mutant is tested.
 
-    Of a backend that is not on the engine, or has `exhaustive_mutants` in its variants.yml, the
-    gate takes one for each of the four mistakes that must never be shipped unnoticed.
-    `pytest -m exhaustive` runs the others.
+    Of a backend with `exhaustive_mutants` in its variants.yml, the gate takes one for each of the
+    four mistakes that must never be shipped unnoticed. `pytest -m exhaustive` runs the others.
 
     Args:
         backend: Its backend.
@@ -94,8 +93,7 @@ def marks(backend: str, mutant: Mutant, seen: set[str]) -> list[pytest.MarkDecor
         return []
     first = mutant.test in PITFALLS and mutant.test not in seen
     seen.add(mutant.test)
-    exhaustive = described(backend).get("exhaustive_mutants")
-    in_gate = first or (backends()[backend]["engine"] and not exhaustive)
+    in_gate = first or not described(backend).get("exhaustive_mutants")
     return [pytest.mark.gate if in_gate else pytest.mark.exhaustive]
 
 

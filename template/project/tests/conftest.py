@@ -1,4 +1,3 @@
-{% if wiring.engine %}
 # YOURS: fixtures of your own tests.
 """Brings the fixtures of the contract."""
 
@@ -7,6 +6,3 @@ import pytest
 pytest.register_assert_rewrite("kit")
 
 from kit.plugin import *  # noqa: E402, F403
-{% else %}
-{% include "template/common/tests/conftest.py.jinja" %}
-{% endif %}
