@@ -518,7 +518,7 @@ def test_from_this_version_on_no_trust_is_needed(
 @pytest.mark.gate
 def test_an_update_says_what_has_changed_and_what_comes_next(start: Callable[..., Start]) -> None:
     project = start("local", "0.6.0")
-    said = project.update().stderr
+    said = project.update("--trust").stderr
     assert f"updated to version {current_version()} of its template, from 0.6.0.\n" in said
     changes = (ROOT / "CHANGELOG.md").read_text().partition("\n## 0.7.0\n")[2]
     new, _, old = changes.partition("\n## 0.6.0\n")
