@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from mutants.contract import (
     CONSTANT_ID,
+    EVERY_PROCESS,
     EVERY_PROCESS_OF_DYNAMIC,
     FAILURE_AS_SUCCESS,
     ID_MADE_UP,
-    NO_STOP,
     RESOURCES_IGNORED,
     RUN_ID,
     STAYS_RUNNING,
-    STEPS_WITHOUT_ID,
+    STOPPED,
 )
 from mutants.mutant import Mutant
 
@@ -36,11 +36,27 @@ def limits(wanted, accelerator_type, config):
 MUTANTS = [
     CONSTANT_ID,
     ID_MADE_UP,
-    STEPS_WITHOUT_ID,
+    Mutant(
+        "The variable is never set in tasks",
+        EVERY_PROCESS,
+        {
+            "platform/manifests.py": """
+del TOLD[RunId.variable]
+"""
+        },
+    ),
     RESOURCES_IGNORED,
     FAILURE_AS_SUCCESS,
     STAYS_RUNNING,
-    NO_STOP,
+    Mutant(
+        "A stop that does nothing",
+        STOPPED,
+        {
+            "platform/service.py": """
+VertexService.stop = lambda *_: None
+"""
+        },
+    ),
     Mutant(
         "A dynamic pipeline's function does not know that its job is the run",
         EVERY_PROCESS_OF_DYNAMIC,
