@@ -312,33 +312,4 @@ EQUIVALENT = [
         RUN_ID,
         text={"run_id.py": {'variable = "MUTANT_RUN_ID"': 'variable = "EXECUTION"'}},
     ),
-    Mutant(
-        "The pipeline's name and the execution's ID",
-        RUN_ID,
-        {
-            "run_id.py": """
-RunId.of_job = lambda self, platform, arn: "_".join(arn.split("/")[1::2])
-"""
-        },
-        {
-            "platform/service.py": {
-                '{"Get": RunId.property}': (
-                    '{"Std:Join": {"On": "_", "Values": '
-                    '[{"Get": "Execution.PipelineName"}, {"Get": RunId.property}]}}'
-                )
-            }
-        },
-        strategy="execution_id",
-    ),
-    Mutant(
-        "Processing jobs unless a step wants another",
-        FAILING.rpartition("::")[0],
-        text={
-            "config.py": {
-                "    use_training_step: bool = Field(\n        default=True,": (
-                    "    use_training_step: bool = Field(\n        default=False,"
-                )
-            }
-        },
-    ),
 ]
