@@ -26,11 +26,12 @@ BROKEN = "not kept"
 SKIPPED = "skipped"
 OPEN = "not run"
 UNAVAILABLE = "cannot be shown on this platform"
+UNSEEN = "cannot be seen live"
 DECLINED = "not offered"
 KEPT = "kept"
 # Of what is refused, though it is offered: there is nothing to keep, so no report has it.
 IRRELEVANT = "irrelevant"
-STATES = (BROKEN, SKIPPED, OPEN, UNAVAILABLE, DECLINED, KEPT)
+STATES = (BROKEN, SKIPPED, OPEN, UNAVAILABLE, UNSEEN, DECLINED, KEPT)
 
 PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -66,12 +67,14 @@ class Promise:
         sentence: What is promised.
         test: The node ID of the test that shows it.
         state: One of `STATES`.
+        why: Why it cannot be seen live, if it cannot.
     """
 
     topic: str
     sentence: str
     test: str
     state: str = KEPT
+    why: str = ""
 
 
 class ContractReport:
@@ -96,6 +99,9 @@ class ContractReport:
             sentence, test = sentence_of(item)
             promise = found.setdefault(test, Promise(topic_of(item), sentence, test))
             promise.state = min(promise.state, state, key=STATES.index)
+            mark = item.get_closest_marker("not_live")
+            if mark is not None and state == UNSEEN:
+                promise.why = mark.args[0]
         return [*found.values()]
 
     def summary(self) -> str:
@@ -115,6 +121,7 @@ class ContractReport:
             kind = {KEPT: "kept", BROKEN: "broken"}.get(promise.state, "open")
             topics.setdefault(promise.topic, []).append(
                 f'<li class="{kind}"><b>{promise.state}</b><span>{html.escape(promise.sentence)}'
+                f"{html.escape(f' Not seen live, as {promise.why}.' if promise.why else '')}"
                 f"<code>{html.escape(promise.test)}</code></span></li>"
             )
         written = "\n".join(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
         BaseOrchestratorFlavor,
     )
     from zenml.pipelines.pipeline_definition import Pipeline
+
+    from .stored_path import StoredPath
+
+
+# What steps ask for, as far as the platform takes it.
+MODEST: dict[str, Any] = {"cpu_count": 1, "memory": "128MB", "gpu_count": 1}
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,10 @@ class Harness(ABC):
             `kit.scenarios.SITUATIONS`.
         run_metadata: Keys that the metadata of each run has, beside `orchestrator_run_id`: among
             them, where to find the job of its controller or function.
+        live_settings: Settings of each pipeline of `pytest --live`: `{"docker": DockerSettings()}`,
+            say, for an image that has this package.
+        modest: What steps ask for, as far as it is offered.
+        pace: By how much what is to happen at the same time takes longer than in the other tests.
     """
 
     flavor: ClassVar[type[BaseOrchestratorFlavor]]
@@ -137,6 +148,9 @@ class Harness(ABC):
     runs_at_a_time: ClassVar[int] = 4
     situations: ClassVar[frozenset[str]] = frozenset()
     run_metadata: ClassVar[frozenset[str]] = frozenset()
+    live_settings: ClassVar[Mapping[str, Any]] = {}
+    modest: ClassVar[Mapping[str, Any]] = MODEST
+    pace: float = 1.0
 
     @property
     def package(self) -> str:
@@ -228,6 +242,24 @@ class Harness(ABC):
             timeout=scaled(120),
             check=False,
         ).stdout
+
+    def living(self, pids: Path | StoredPath) -> list[Any]:
+        """Lists those of the processes that a step has noted that still run."""
+        return [pid for pid in map(int, pids.read_text().split()) if self.is_running(pid)]
+
+    def end(self, run: PipelineRunResponse, pids: Path | StoredPath) -> None:
+        """Ends the noted processes of a run that could not be stopped."""
+        for pid in self.living(pids):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def place_for_marks(self, folder: Path) -> Path | StoredPath:
+        """Returns where steps and tests leave marks for each other.
+
+        Args:
+            folder: A folder of this machine, which is not there yet.
+        """
+        return folder
 
     def is_running(self, pid: int) -> bool:
         """Tells whether a process of a job runs, by the number that it sees itself."""
@@ -349,6 +381,15 @@ def process_runs(pid: int) -> bool:
     return state not in ("Z", "X")
 
 
+# The harness of a live run, in which the project's own is not used.
+_instead: list[Harness] = []
+
+
+def use_instead(harness: Harness) -> None:
+    """Lets `current` return another harness than the project's."""
+    _instead[:] = [harness]
+
+
 def current() -> Harness:
-    """Returns the project's harness: `HARNESS` of `tests/harness.py`."""
-    return cast("Harness", importlib.import_module("harness").HARNESS)
+    """Returns the harness in use: in most runs the project's, `HARNESS` of `tests/harness.py`."""
+    return _instead[0] if _instead else cast("Harness", importlib.import_module("harness").HARNESS)

@@ -20,11 +20,16 @@ from zenml.config.retry_config import StepRetryConfig
 from zenml.enums import ExecutionMode, StepRuntime
 from zenml.steps.heartbeat import StepHeartbeatWorker
 
+from . import beat as signs_of_life
 from . import recording
+from .stored_path import StoredPath, mark_path
 from .timeouts import wait_until
 
 if TYPE_CHECKING:
     from zenml.pipelines.pipeline_definition import Pipeline
+
+# Tells processes apart that have the same number, as the first ones of containers.
+IMPORTED = uuid4().hex
 
 # The function of a dynamic pipeline submits jobs in a process of its own.
 recording.install()
@@ -205,7 +210,7 @@ def dynamic_orchestration_killed() -> None:
 
 @step(retry=StepRetryConfig(max_retries=2, delay=0))
 def die_at_first(marks: str) -> dict[str, Any]:
-    mark = Path(marks) / "died"
+    mark = mark_path(marks) / "died"
     if not mark.exists():
         mark.touch()
         be_killed()
@@ -214,7 +219,7 @@ def die_at_first(marks: str) -> dict[str, Any]:
 
 @step(retry=StepRetryConfig(max_retries=1, delay=0))
 def fail_always(marks: str) -> None:
-    Path(marks, str(machine_pid())).touch()
+    (mark_path(marks) / f"{os.getpid()}-{IMPORTED}").touch()
     raise ValueError("at each try")
 
 
@@ -236,20 +241,20 @@ def last_look(seen: dict[str, Any]) -> dict[str, Any]:
 @step
 def slow(marks: str, seconds: float) -> None:
     """Is in progress while its neighbour fails."""
-    Path(marks, "slow_started").touch()
+    (mark_path(marks) / "slow_started").touch()
     time.sleep(seconds)
-    Path(marks, "slow_ended").touch()
+    (mark_path(marks) / "slow_ended").touch()
 
 
 @step
 def fail_beside(marks: str) -> None:
-    wait_for(Path(marks, "slow_started"))
+    wait_for(mark_path(marks) / "slow_started")
     raise ValueError("while its neighbour works")
 
 
 @step
 def mark(marks: str, name: str) -> None:
-    Path(marks, name).touch()
+    (mark_path(marks) / name).touch()
 
 
 def modes(mode: ExecutionMode, seconds: float) -> Pipeline:
@@ -271,22 +276,32 @@ def modes(mode: ExecutionMode, seconds: float) -> Pipeline:
 @step
 def endless(marks: str) -> None:
     """Works for ever, with a process of its own."""
+    place = mark_path(marks)
+    if isinstance(place, StoredPath):
+        signs = [place / "step", place / "child"]
+        subprocess.Popen([sys.executable, signs_of_life.__file__, str(signs[1])])
+        wait_for(signs[1])
+        signs[0].touch()
+        note(place / "pids", "\n".join(map(str, signs)))
+        signs_of_life.beat(signs[0])
+        return
     code = "import os, time; print(os.path.realpath('/proc/self'), flush=True); time.sleep(600)"
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     named = Path(child.stdout.readline().strip()).name  # As the machine names it.
     pid = named if named.isdigit() else child.pid
-    note(Path(marks, "pids"), f"{machine_pid()} {pid}")
+    note(place / "pids", f"{machine_pid()} {pid}")
     time.sleep(600)
 
 
 @step
 def short(marks: str) -> None:
     """Takes long enough to be stopped while it works."""
-    note(Path(marks, "pids"), str(machine_pid()))
-    wait_for(Path(marks, "go"))
+    place = mark_path(marks)
+    note(place / "pids", str(machine_pid()))
+    wait_for(place / "go")
     beat()
-    Path(marks, "finished").touch()
+    (place / "finished").touch()
 
 
 @pipeline(enable_cache=False)
@@ -437,14 +452,14 @@ def beat() -> None:
         raise KeyboardInterrupt
 
 
-def note(path: Path, text: str) -> None:
+def note(path: Path | StoredPath, text: str) -> None:
     """Writes a file that is there only when it is whole, for those who wait for it."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(text)
-    unfinished.replace(path)
+    unfinished.replace(path)  # type: ignore[arg-type]
 
 
-def wait_for(path: Path, seconds: float = 60.0) -> None:
+def wait_for(path: Path | StoredPath, seconds: float = 60.0) -> None:
     """Waits until a file is there.
 
     Args:

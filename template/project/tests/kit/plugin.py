@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from uuid import uuid4
 
 import pytest
 
-from .home import HOME, SOURCE_ROOT  # First of all, since ZenML reads the environment.
+from .home import HOME, LIVE, SOURCE_ROOT  # First of all, since ZenML reads the environment.
 
 # isort: split
 from zenml.client import Client
@@ -25,7 +26,8 @@ from zenml.integrations.registry import integration_registry
 from zenml.models import FlavorUpdate
 from zenml.utils import source_utils
 
-from . import contract_report, runs, zenml_server
+from . import contract_report, live, runs, timeouts, zenml_server
+from . import harness as harnesses
 from .contract_report import ContractReport
 from .guard import ContractGuard
 from .harness import Capabilities, Harness, Job, current
@@ -34,7 +36,7 @@ from .scenarios import SITUATIONS
 from .shared_runs import *  # noqa: F403 - each is a fixture
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from uuid import UUID
 
     from zenml.models import FlavorResponse
@@ -60,6 +62,9 @@ def harness() -> Harness:
 @pytest.fixture(scope="session", autouse=True)
 def platform_configuration(harness: Harness) -> Iterator[dict[str, Any]]:
     """The platform and ZenML, running; and how the orchestrator is configured to find it."""
+    if LIVE:  # It is there.
+        yield {}
+        return
     folder = HOME / "platform"
     folder.mkdir()
     with ExitStack() as running:
@@ -78,9 +83,19 @@ def platform_configuration(harness: Harness) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def stack(harness: Harness, platform_configuration: dict[str, Any]) -> Stack:
+def stack(harness: Harness, platform_configuration: dict[str, Any]) -> Iterator[Stack]:
     """A stack with the orchestrator, registered as a user would, and active."""
     source_utils.set_custom_source_root(str(SOURCE_ROOT))
+    if isinstance(harness, live.LiveHarness):
+        yield Client().active_stack
+        if left := harness.clear():
+            pytest.fail("\n".join(["The tests have left these running:", *left]), False)
+    else:
+        yield register(harness, platform_configuration)
+
+
+def register(harness: Harness, platform_configuration: dict[str, Any]) -> Stack:
+    """Registers the orchestrator and a stack with it, and makes that the active one."""
     client = Client()
     flavor = flavor_of(client, harness)
     name = f"tests-{uuid4().hex[:12]}"
@@ -129,13 +144,18 @@ def shared_runs(request: pytest.FixtureRequest, harness: Harness, stack: Stack) 
     integration_registry.activate_integrations()
     with suppress(ImportError):  # There may be no git.
         importlib.import_module("git.repo.base")
+    folder = harness.place_for_marks(HOME / "shared_runs")
+    folder.mkdir()
+    return SharedRuns(folder, runs_for(request.session.items), harness.runs_at_a_time)
+
+
+def runs_for(items: Iterable[pytest.Item]) -> set[str]:
+    """Returns the names of the shared runs that tests look at."""
     wanted: set[str] = set()
-    for item in request.session.items:
+    for item in items:
         parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
         wanted |= wanted_runs([*getattr(item, "fixturenames", ()), *parameters])
-    folder = HOME / "shared_runs"
-    folder.mkdir()
-    return SharedRuns(folder, wanted, harness.runs_at_a_time)
+    return wanted
 
 
 @pytest.fixture
@@ -149,8 +169,18 @@ def dry_jobs(harness: Harness, stack: Stack) -> Iterator[list[Job]]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the options `--all` and `--contract-report`."""
+    """Adds the options of the contract."""
     parser.addoption("--all", action="store_true", help="run what costs much time, too")
+    parser.addoption(
+        "--live",
+        metavar="STACK",
+        help="run the contract, and no more, on a registered stack",
+    )
+    parser.addoption(
+        "--timeout-factor",
+        type=float,
+        help="multiply all time limits; the default is TEST_TIMEOUT_FACTOR, or 1, or 5 with --live",
+    )
     parser.addoption(
         "--contract-report",
         type=Path,
@@ -167,6 +197,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if config.getoption("--contract-report") and config.getoption("numprocesses", None):
         raise pytest.UsageError("--contract-report: leave out -n; one process has to see all tests")
+    stack, factor = config.getoption("--live"), config.getoption("--timeout-factor")
+    if LIVE is not bool(stack):
+        raise pytest.UsageError("--live STACK: give it on the command line, not in a file")
+    if stack and config.getoption("numprocesses", None):
+        raise pytest.UsageError("--live: leave out -n; runs go on side by side all the same")
+    if factor or stack:
+        os.environ[timeouts.VARIABLE] = str(
+            factor or os.environ.get(timeouts.VARIABLE) or live.FACTOR
+        )
+    if stack and not (config.getoption("--help") or config.getoption("--version")):
+        harnesses.use_instead(live.LiveHarness(current(), stack))
     for line in (
         "full: costs much time, and is left out without `--all`",
         "posix: needs signals and process groups, and is left out on Windows",
@@ -174,6 +215,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "not_offered(capability, value): only if the harness declares it as not offered",
         "situation(name): is left out if the harness does not declare the situation",
         "scenario: each of its parameters is a promise",
+        "not_live(reason): is left out with `--live`",
+        "submits(jobs): how many jobs it has, beside those of shared runs",
     ):
         config.addinivalue_line("markers", line)
 
@@ -191,8 +234,20 @@ def pytest_collection_modifyitems(
             report.note(item, reason)
     config.hook.pytest_deselected(items=[item for item in items if reasons[item]])
     items[:] = [item for item in items if not reasons[item]]
+    harness = current()
+    if items and isinstance(harness, live.LiveHarness):
+        harness.open()
     if guard is not None:
         items.insert(0, guard)
+
+
+def pytest_report_collectionfinish(items: list[pytest.Item]) -> list[str]:
+    """Says what a live run is going to do."""
+    harness = current()
+    if not items or not isinstance(harness, live.LiveHarness):
+        return []
+    more = sum(mark.args[0] for item in items for mark in item.iter_markers("submits"))
+    return [harness.estimate(runs_for(items), more)]
 
 
 def why_left_out(item: pytest.Item, config: pytest.Config) -> str:
@@ -202,6 +257,8 @@ def why_left_out(item: pytest.Item, config: pytest.Config) -> str:
         return contract_report.IRRELEVANT
     if not all(is_offered(offers, *marker.args) for marker in item.iter_markers("offered")):
         return contract_report.DECLINED
+    if LIVE and (item.get_closest_marker("not_live") or not contract_report.topic_of(item)):
+        return contract_report.UNSEEN
     # What the platform has, or can be brought into.
     needs = {marker.args[0] for marker in item.iter_markers("situation")}
     is_posix = item.get_closest_marker("posix") is not None
@@ -233,7 +290,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.line(f"not kept: {promise.sentence} ({promise.test})")
     if missing := current().capabilities.missing():
         terminalreporter.line(f"Not offered, and refused in words: {', '.join(missing)}.")
-    if missing := [text for name, text in SITUATIONS.items() if name not in current().situations]:
+    unseen = {promise.why for promise in report.promises() if promise.why}
+    if unseen:
+        terminalreporter.line(f"Not to be seen live, as {'; '.join(sorted(unseen))}.")
+    elif missing := [text for name, text in SITUATIONS.items() if name not in current().situations]:
         terminalreporter.line(f"Scenarios left out, as no platform here {'; '.join(missing)}.")
     if not config.getoption("--all"):
         terminalreporter.line("`pytest --all` runs the rest of the contract, too.")

@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 import ast
-import os
-import signal
 import subprocess
 import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 from uuid import uuid4
 
 import pytest
@@ -34,12 +31,16 @@ if TYPE_CHECKING:
     from zenml.pipelines.pipeline_definition import Pipeline
 
     from .harness import Job
+    from .stored_path import StoredPath
 
 # How long a run may take, in seconds, before a test gives it up. It is scaled.
 RUN_SECONDS = 120.0
 
 # How long a stopped run may take to end, in seconds. It is scaled.
 STOP_SECONDS = 30.0
+
+# What the names of all runs of this test run have.
+SESSION = uuid4().hex[:12]
 
 # The runs that were made so far, for the reports of failed tests.
 journal: list[UUID] = []
@@ -64,7 +65,7 @@ class Outcome:
     run: PipelineRunResponse
     jobs: list[Job]
     error: BaseException | None = None
-    marks: Path | None = None
+    marks: Path | StoredPath | None = None
     status_in_progress: ExecutionStatus | None = None
     stop_error: str = ""
     beside: Outcome | None = None
@@ -94,7 +95,7 @@ def named(pipeline: Pipeline) -> tuple[Pipeline, str]:
     Returns:
         The pipeline, and how the names begin.
     """
-    prefix = f"{pipeline.name[:200]}-{uuid4().hex[:12]}-"
+    prefix = f"{pipeline.name[:190]}-{SESSION}-{uuid4().hex[:8]}-"
     # The time makes the name of a rerun another one.
     return pipeline.with_options(run_name=prefix + "{time}"), prefix
 
@@ -147,7 +148,7 @@ def execute_again(snapshot: PipelineSnapshotResponse) -> Outcome:
 
 
 def execute_and_stop(
-    pipeline: Pipeline, marks: Path, *, graceful: bool, elsewhere: bool = False
+    pipeline: Pipeline, marks: Path | StoredPath, *, graceful: bool, elsewhere: bool = False
 ) -> Outcome:
     """Runs a pipeline and stops it as soon as its first step works.
 
@@ -193,7 +194,7 @@ def execute_and_stop(
         (marks / "go").touch()
     runner.join(scaled(STOP_SECONDS))
     if runner.is_alive():  # Not stopped: the test fails, and leaves nothing behind.
-        end_processes(pids)
+        harness.current().end(run, pids)
         runner.join(scaled(STOP_SECONDS))
         raise TimeoutError("The run was not stopped.")
     outcome = outcome_of(Client().get_pipeline_run(run.id), errors[0])
@@ -237,11 +238,12 @@ def noted(pids: Path) -> list[int]:
     return found
 
 
-def alive(pids: Path) -> list[int]:
+def alive(pids: Path | StoredPath) -> list[Any]:
     """Lists those of the noted processes that still run, after a moment's grace."""
+    assert pids.read_text().split()
 
-    def left() -> list[int]:
-        return [pid for pid in noted(pids) if harness.current().is_running(pid)]
+    def left() -> list[Any]:
+        return harness.current().living(pids)
 
     try:
         wait_until(lambda: not left(), 15, what="the processes are to end")
@@ -250,23 +252,35 @@ def alive(pids: Path) -> list[int]:
     return []
 
 
-def end_processes(pids: Path) -> None:
-    """Kills the noted processes."""
-    for pid in noted(pids):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
 # ---- Runs that several tests look at
 
 # What makes each shared run, by name. It gets a folder of its own.
-_makers: dict[str, Callable[[Path], Any]] = {}
+_makers: dict[str, Callable[[Any], Any]] = {}
+
+# How many jobs each of them runs, beside those of controllers and functions; and how many of these.
+_jobs: dict[str, tuple[int, int, bool]] = {}
 
 # The one of this test session, once it is there.
 _active: list[SharedRuns] = []
 
 
-def shared_run(make: Callable[[Path], Any]) -> Any:
+@overload
+def shared_run(make: Callable[[Any], Any]) -> Any: ...
+
+
+@overload
+def shared_run(
+    *, steps: int = 0, dynamic: bool = False, runs: int = 1
+) -> Callable[[Callable[[Any], Any]], Any]: ...
+
+
+def shared_run(
+    make: Callable[[Any], Any] | None = None,
+    *,
+    steps: int = 0,
+    dynamic: bool = False,
+    runs: int = 1,
+) -> Any:
     """Makes a session fixture of a function that runs a pipeline, or anything that takes long.
 
     All shared runs that the selected tests ask for run at the same time, when the first is asked
@@ -276,19 +290,42 @@ def shared_run(make: Callable[[Path], Any]) -> Any:
     Args:
         make: Runs a pipeline, and returns the outcome. It gets a new folder. It must not change
             this process's environment.
+        steps: How many jobs steps have, about.
+        dynamic: Whether the pipeline is dynamic.
+        runs: How many runs there are.
 
     Returns:
-        The fixture, under the name of the function.
+        The fixture, under the name of the function; without `make`, what makes it.
     """
-    name = make.__name__
-    _makers[name] = make
 
-    def outcome(shared_runs: SharedRuns) -> Any:
-        return shared_runs.get(name)
+    def decorate(make: Callable[[Any], Any]) -> Any:
+        name = make.__name__
+        _makers[name] = make
+        _jobs[name] = (steps, runs if steps or dynamic else 0, dynamic)
 
-    outcome.__doc__ = make.__doc__
+        def outcome(shared_runs: SharedRuns) -> Any:
+            return shared_runs.get(name)
 
-    return pytest.fixture(scope="session", name=name)(outcome)
+        outcome.__doc__ = make.__doc__
+        return pytest.fixture(scope="session", name=name)(outcome)
+
+    return decorate(make) if make else decorate
+
+
+def jobs_of(names: Collection[str], *, isolated: bool, controllers: bool) -> int:
+    """Returns how many jobs shared runs have, about.
+
+    Args:
+        names: Which.
+        isolated: Whether steps of dynamic pipelines have jobs of their own.
+        controllers: Whether the controllers of static pipelines have jobs of their own.
+    """
+    found = 0
+    for name in names:
+        steps, runs, dynamic = _jobs[name]
+        found += steps if isolated or not dynamic else 0
+        found += runs if controllers or dynamic else 0
+    return found
 
 
 def shared(name: str) -> Any:
@@ -310,7 +347,7 @@ def let_only_one_thread(module: Any, name: str) -> None:
 class SharedRuns:
     """Runs each shared run once, and as many as are wanted at the same time."""
 
-    def __init__(self, folder: Path, wanted: Collection[str], at_a_time: int) -> None:
+    def __init__(self, folder: Path | StoredPath, wanted: Collection[str], at_a_time: int) -> None:
         """Starts nothing yet.
 
         Args:

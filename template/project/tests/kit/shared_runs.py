@@ -25,24 +25,22 @@ if TYPE_CHECKING:
     from zenml.pipelines.pipeline_definition import Pipeline
 
     from .runs import Outcome, SharedRuns
-
-# What steps ask for, as far as the platform takes it.
-MODEST: dict[str, Any] = {"cpu_count": 1, "memory": "128MB", "gpu_count": 1}
+    from .stored_path import StoredPath
 
 
 def modest() -> dict[str, Any]:
     """Returns what steps ask for: a bit of everything that the platform takes."""
     offered = harness.current().capabilities.resources
-    return {name: value for name, value in MODEST.items() if name in offered}
+    return {name: value for name, value in harness.current().modest.items() if name in offered}
 
 
-@shared_run
+@shared_run(steps=4)
 def static(_: Path) -> Outcome:
     """A finished run of a static pipeline. Its step `left` asks for resources."""
     return runs.execute(pipelines.diamond, modest())
 
 
-@shared_run
+@shared_run(steps=2, dynamic=True)
 def dynamic(_: Path) -> Outcome:
     """A finished run of a dynamic pipeline, with isolated steps if they are offered.
 
@@ -53,87 +51,87 @@ def dynamic(_: Path) -> Outcome:
     return runs.execute(pipelines.dynamic, modest())
 
 
-@shared_run
+@shared_run(steps=1)
 def failing(_: Path) -> Outcome:
     """A run whose first step raises an exception."""
     return runs.execute(pipelines.failing)
 
 
-@shared_run
+@shared_run(steps=1)
 def killed(_: Path) -> Outcome:
     """A run whose first step is killed."""
     return runs.execute(pipelines.killed)
 
 
-@shared_run
-def stopped(folder: Path) -> Outcome:
+@shared_run(steps=1)
+def stopped(folder: Path | StoredPath) -> Outcome:
     """A run that was stopped by force."""
     return runs.execute_and_stop(pipelines.stopped, folder, graceful=False)
 
 
-@shared_run
-def dynamic_stopped(folder: Path) -> Outcome:
+@shared_run(steps=1, dynamic=True)
+def dynamic_stopped(folder: Path | StoredPath) -> Outcome:
     """A dynamic run that was stopped by force."""
     return runs.execute_and_stop(pipelines.dynamic_stopped, folder, graceful=False)
 
 
-@shared_run
-def child_stopped(folder: Path) -> Outcome:
+@shared_run(steps=1, dynamic=True, runs=2)
+def child_stopped(folder: Path | StoredPath) -> Outcome:
     """A run that was stopped by force while its child pipeline worked."""
     return runs.execute_and_stop(pipelines.child_stopped, folder, graceful=False)
 
 
-@shared_run
-def stopped_elsewhere(folder: Path) -> Outcome:
+@shared_run(steps=1)
+def stopped_elsewhere(folder: Path | StoredPath) -> Outcome:
     """A run that another process has stopped, or failed to."""
     return runs.execute_and_stop(pipelines.stopped, folder, graceful=False, elsewhere=True)
 
 
-@shared_run
-def stopped_gently(folder: Path) -> Outcome:
+@shared_run(steps=1)
+def stopped_gently(folder: Path | StoredPath) -> Outcome:
     """A run that was stopped, and whose step could finish."""
     return runs.execute_and_stop(pipelines.stopped_gently, folder, graceful=True)
 
 
-@shared_run
-def dynamic_stopped_gently(folder: Path) -> Outcome:
+@shared_run(dynamic=True)
+def dynamic_stopped_gently(folder: Path | StoredPath) -> Outcome:
     """A dynamic run that was stopped, and whose step could finish."""
     return runs.execute_and_stop(pipelines.dynamic_stopped_gently, folder, graceful=True)
 
 
-@shared_run
+@shared_run(steps=1)
 def dead_before_zenml(_: Path) -> Outcome:
     """A run whose first step cannot even start Python."""
     broken = {"first": {"environment": {"PYTHONHOME": "/nowhere"}}}
     return runs.execute(pipelines.diamond.with_options(steps=broken))
 
 
-@shared_run
+@shared_run(dynamic=True)
 def dynamic_failing(_: Path) -> Outcome:
     """A dynamic run whose inline step raises an exception."""
     return runs.execute(pipelines.dynamic_failing)
 
 
-@shared_run
+@shared_run(steps=1, dynamic=True)
 def dynamic_killed(_: Path) -> Outcome:
     """A dynamic run whose isolated step is killed."""
     return runs.execute(pipelines.dynamic_killed)
 
 
-@shared_run
+@shared_run(dynamic=True)
 def dynamic_orchestration_killed(_: Path) -> Outcome:
     """A dynamic run whose function is killed."""
     return runs.execute(pipelines.dynamic_orchestration_killed)
 
 
-@shared_run
-def retried(folder: Path) -> Outcome:
+@shared_run(steps=3)
+def retried(folder: Path | StoredPath) -> Outcome:
     """A run whose first step is killed once, and tried again."""
     return runs.execute(pipelines.retried, str(folder))
 
 
-@shared_run
-def retried_in_vain(folder: Path) -> Outcome:
+@shared_run(steps=2)
+def retried_in_vain(folder: Path | StoredPath) -> Outcome:
     """A run whose step fails at each try."""
     return in_folder(pipelines.retried_in_vain, folder)
 
@@ -146,38 +144,38 @@ SECONDS = {
 }
 
 
-@shared_run
-def fail_fast(folder: Path) -> Outcome:
+@shared_run(steps=2)
+def fail_fast(folder: Path | StoredPath) -> Outcome:
     """A run in which one of two branches fails, and the other is ended."""
     return in_mode(ExecutionMode.FAIL_FAST, folder)
 
 
-@shared_run
-def stop_on_failure(folder: Path) -> Outcome:
+@shared_run(steps=2)
+def stop_on_failure(folder: Path | StoredPath) -> Outcome:
     """A run in which one of two branches fails, and no step starts after that."""
     return in_mode(ExecutionMode.STOP_ON_FAILURE, folder)
 
 
-@shared_run
-def continue_on_failure(folder: Path) -> Outcome:
+@shared_run(steps=3)
+def continue_on_failure(folder: Path | StoredPath) -> Outcome:
     """A run in which one of two branches fails, and the other goes on."""
     return in_mode(ExecutionMode.CONTINUE_ON_FAILURE, folder)
 
 
-@shared_run
+@shared_run(steps=1, dynamic=True)
 def dynamic_with_resources(_: Path) -> Outcome:
     """A dynamic run whose pipeline, and not its step, asks for resources."""
     settings = pipelines.with_resources(modest())
     return runs.execute(pipelines.dynamic_single.with_options(settings=settings))
 
 
-@shared_run
+@shared_run(steps=4)
 def again(_: Path) -> Outcome:
     """A second execution of the snapshot of `static`."""
     return runs.execute_again(snapshot_of(runs.shared("static")))
 
 
-@shared_run
+@shared_run(steps=8, runs=2)
 def at_the_same_time(_: Path) -> Outcome:
     """A third execution of that snapshot, beside a fourth. It knows the other as `beside`."""
     found = snapshot_of(runs.shared("static"))
@@ -223,12 +221,12 @@ def stories(folder: Path) -> dict[str, list[str] | Exception]:
     return told
 
 
-def in_mode(mode: ExecutionMode, folder: Path) -> Outcome:
+def in_mode(mode: ExecutionMode, folder: Path | StoredPath) -> Outcome:
     """Runs a pipeline with a failing branch in an execution mode."""
-    return in_folder(pipelines.modes(mode, SECONDS[mode]), folder)
+    return in_folder(pipelines.modes(mode, SECONDS[mode] * harness.current().pace), folder)
 
 
-def in_folder(pipeline: Pipeline, folder: Path) -> Outcome:
+def in_folder(pipeline: Pipeline, folder: Path | StoredPath) -> Outcome:
     """Runs a pipeline that leaves marks in a folder."""
     outcome = runs.execute(pipeline, str(folder))
     outcome.marks = folder

@@ -29,5 +29,29 @@ def not_offered(capability: str, value: Any = True) -> pytest.MarkDecorator:
     return pytest.mark.not_offered(capability, value)
 
 
+def not_live(reason: str) -> pytest.MarkDecorator:
+    """Marks a test of what cannot be seen in a live run.
+
+    Args:
+        reason: Why: what it looks at.
+    """
+    return pytest.mark.not_live(reason)
+
+
+# What such a test may look at.
+sees_environments = not_live("the environment of a job is the platform's")
+sees_requests = not_live("what a job asked for is the platform's")
+submits_in_vain = not_live("a job that is submitted runs")
+
+
+def submits(jobs: int) -> pytest.MarkDecorator:
+    """Marks a test that submits jobs of its own, beside those of shared runs.
+
+    Args:
+        jobs: How many, about.
+    """
+    return pytest.mark.submits(jobs)
+
+
 class Contract:
     """The base of the contract's classes. A project subclasses each, and changes nothing in it."""

@@ -11,7 +11,7 @@ from zenml.enums import ExecutionMode, ExecutionStatus
 
 from kit import outage_runs
 
-from .base import Contract, full, not_offered, offered, posix
+from .base import Contract, full, not_live, not_offered, offered, posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +131,7 @@ class FailureContract(Contract):
 
     @full
     @posix
+    @not_live("ZenML's server is not to be stopped")
     def test_a_run_is_late_and_nothing_else_when_zenml_is_away(self, tmp_path: Path) -> None:
         seconds = float(os.environ.get("TEST_OUTAGE_SECONDS") or outage_runs.SECONDS)
         code, output = outage_runs.run(tmp_path, seconds)

@@ -10,10 +10,10 @@ from zenml.config import ResourceSettings
 from zenml.enums import ExecutionStatus
 
 from kit import pipelines, runs
-from kit.harness import current
-from kit.shared_runs import MODEST, modest
+from kit.harness import MODEST, current
+from kit.shared_runs import modest
 
-from .base import Contract, full, not_offered, offered
+from .base import Contract, full, not_live, not_offered, offered, sees_requests
 
 if TYPE_CHECKING:
     from kit.harness import Harness, Job
@@ -47,17 +47,20 @@ def refused(wanted: dict[str, Any]) -> str:
 class ResourcesContract(Contract):
     """Nothing that a user asks for is ignored without a word."""
 
+    @sees_requests
     def test_what_a_step_asks_for_is_submitted(self, static: Outcome) -> None:
         assert static.error is None
         assert [missing_in(job, modest()) for job in static.jobs_of("left")] == [[]]
 
     @offered("isolated_steps")
+    @sees_requests
     def test_what_an_isolated_step_asks_for_is_submitted(self, dynamic: Outcome) -> None:
         assert dynamic.error is None
         assert [missing_in(job, modest()) for job in dynamic.jobs_of("isolated")] == [[]]
 
     @full
     @offered("dynamic_pipelines")
+    @sees_requests
     def test_what_a_dynamic_pipeline_asks_for_is_submitted(
         self, dynamic_with_resources: Outcome
     ) -> None:
@@ -66,6 +69,7 @@ class ResourcesContract(Contract):
         jobs = dynamic_with_resources.jobs_of("first") or dynamic_with_resources.jobs[:1]
         assert [missing_in(job, modest()) for job in jobs] == [[]]
 
+    @not_live("what is impossible depends on the stack")
     def test_the_impossible_is_refused_before_anything_starts(self, harness: Harness) -> None:
         if harness.impossible is None:
             return  # The platform alone knows, and lets such a job wait.

@@ -12,7 +12,7 @@ from zenml.models import PipelineRunUpdate
 
 from kit import pipelines, runs
 
-from .base import Contract, full, not_offered, offered
+from .base import Contract, full, not_offered, offered, submits
 
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse
@@ -46,6 +46,7 @@ class ResumeContract(Contract):
     @full
     @offered("dynamic_pipelines")
     @offered("resuming")
+    @submits(3)
     def test_a_paused_run_waits_to_be_resumed_and_goes_on_with_its_id(
         self, harness: Harness, orchestrator: BaseOrchestrator
     ) -> None:
@@ -64,6 +65,7 @@ class ResumeContract(Contract):
     @full
     @offered("dynamic_pipelines")
     @not_offered("resuming")
+    @submits(1)
     def test_resuming_is_refused(self, harness: Harness, orchestrator: BaseOrchestrator) -> None:
         paused = pause(harness)
         with pytest.raises(Exception, match=r"(?i)resum"):

@@ -22,7 +22,7 @@ from zenml.pipelines.run_utils import create_placeholder_run
 from kit import pipelines
 from kit.harness import current
 
-from .base import Contract, full, offered
+from .base import Contract, full, offered, sees_environments, submits_in_vain
 
 if TYPE_CHECKING:
     from zenml.models import PipelineSnapshotResponse
@@ -91,11 +91,13 @@ class RunIdContract(Contract):
             assert set(dynamic.seen) == {"first", "isolated", "isolated_2", "last"}
         assert ids_in(dynamic) == {dynamic.run.orchestrator_run_id}
 
+    @sees_environments
     def test_reaches_every_process_that_is_submitted(self, static: Outcome) -> None:
         assert {"first", "left", "right", "last"} <= {job.name for job in static.jobs}
         assert {id_of(job) for job in static.jobs} == {static.run.orchestrator_run_id}
 
     @offered("dynamic_pipelines")
+    @sees_environments
     def test_reaches_every_process_of_a_dynamic_run(
         self, harness: Harness, dynamic: Outcome
     ) -> None:
@@ -103,17 +105,20 @@ class RunIdContract(Contract):
             assert {"isolated", "isolated_2"} <= {job.name for job in dynamic.jobs}
         assert {id_of(job) for job in dynamic.jobs} == {dynamic.run.orchestrator_run_id}
 
+    @sees_environments
     def test_is_read_from_the_submitted_environment_alone(self, static: Outcome) -> None:
         assert ask_new_process(static.jobs[-1]) == static.run.orchestrator_run_id
 
     @full
     @offered("dynamic_pipelines")
+    @sees_environments
     def test_survives_a_restart_of_the_process(self, dynamic: Outcome) -> None:
         # The platform starts the orchestration process again, with the environment it had.
         with ThreadPoolExecutor() as threads:
             answers = [*threads.map(ask_new_process, [dynamic.jobs[0]] * 2)]
         assert answers == [dynamic.run.orchestrator_run_id] * 2
 
+    @sees_environments
     def test_is_new_for_each_execution_of_the_same_snapshot(
         self, static: Outcome, again: Outcome
     ) -> None:
@@ -143,6 +148,7 @@ class RunIdContract(Contract):
             assert outcome.run.status is ExecutionStatus.COMPLETED
             assert ids_in(outcome) == {outcome.run.orchestrator_run_id}
 
+    @submits_in_vain
     def test_is_new_even_within_a_second_and_as_mysql_compares(
         self,
         orchestrator: BaseOrchestrator,
@@ -154,6 +160,7 @@ class RunIdContract(Contract):
         ids = [id_of(submit_dry(orchestrator, snapshot, dry_jobs)[0]) for _ in range(times)]
         assert len({as_mysql_compares(run_id) for run_id in ids}) == times
 
+    @submits_in_vain
     def test_is_not_inherited_from_the_submitting_process(
         self,
         orchestrator: BaseOrchestrator,
@@ -174,6 +181,7 @@ class RunIdContract(Contract):
         ],
         ids=["static", "dynamic"],
     )
+    @submits_in_vain
     def test_has_1_to_255_characters_with_the_longest_names(
         self, harness: Harness, dry_jobs: list[Job], pipeline: Pipeline
     ) -> None:
@@ -183,6 +191,7 @@ class RunIdContract(Contract):
             harness.submit(longest)
         assert 1 <= len(id_of(dry_jobs[-1])) <= LONGEST_ID
 
+    @sees_environments
     def test_a_missing_id_is_an_error_that_names_the_variable(self, static: Outcome) -> None:
         job, run_id = static.jobs[-1], str(static.run.orchestrator_run_id)
         carriers = [name for name, value in job.environment.items() if run_id in value]

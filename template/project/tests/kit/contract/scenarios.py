@@ -7,7 +7,7 @@ import pytest
 
 from kit.scenarios import SCENARIOS
 
-from .base import Contract, posix
+from .base import Contract, not_live, posix
 
 
 class ScenarioContract(Contract):
@@ -26,6 +26,7 @@ class ScenarioContract(Contract):
             for name, scenario in SCENARIOS.items()
         ],
     )
+    @not_live("its jobs are shell scripts, which share a folder with the test")
     def test_the_platform_tells_the_same_story_as_the_simulated_one(
         self, name: str, stories: dict[str, list[str] | Exception]
     ) -> None:
