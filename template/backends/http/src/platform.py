@@ -166,10 +166,10 @@ class HttpPlatform(JobPlatform):
                 "Set a valid one: `zenml orchestrator update NAME --token=...`."
             )
         if answer.status in OVERLOADED:
-            error = ServiceUnavailableError(f"The job service: {reason_of(answer)}")
+            overloaded = ServiceUnavailableError(f"The job service: {reason_of(answer)}")
             with suppress(urllib3.exceptions.InvalidHeader):
-                error.retry_after = urllib3.Retry().get_retry_after(answer)
-            raise error
+                overloaded.retry_after = urllib3.Retry().get_retry_after(answer)
+            raise overloaded
         return answer
 
 

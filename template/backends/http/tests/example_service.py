@@ -33,7 +33,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from kit.containers import Container, ContainerError, Containers
+from kit.containers import Container, ContainerError, Containers, Request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -224,7 +224,7 @@ class ExampleService(ThreadingHTTPServer):
 
     def _run(self, job: Job) -> None:
         self.starts.append(job.asked["key"])
-        request = {
+        request: Request = {
             "command": job.asked["command"],
             "environment": self.environment_of(job),
             "directory": str(job.folder),
