@@ -48,7 +48,7 @@ class Project:
             check=False,
         )
 
-    def pytest(self, *arguments: str, timeout: float = 1200) -> subprocess.CompletedProcess[str]:
+    def pytest(self, *arguments: str, timeout: float = 2400) -> subprocess.CompletedProcess[str]:
         """Runs the project's own tests."""
         options = ("-p", "no:cacheprovider", "-q")
         return self.run(sys.executable, "-m", "pytest", *options, *arguments, timeout=timeout)

@@ -48,7 +48,7 @@ def run(command: str, project: Path, environment: Path) -> subprocess.CompletedP
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=1200,
+        timeout=2400,
         check=False,
     )
     assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"

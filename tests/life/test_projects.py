@@ -121,7 +121,7 @@ def test_its_tests_pass_on_the_oldest_versions_it_claims(tmp_path: Path, variant
          "-k", "not when_zenml_is_away", *chosen),
     ):  # fmt: skip
         result = subprocess.run(
-            command, cwd=source, capture_output=True, text=True, timeout=1200, check=False
+            command, cwd=source, capture_output=True, text=True, timeout=2400, check=False
         )
         assert result.returncode == 0, result.stdout + result.stderr
 
