@@ -15,13 +15,13 @@ import asyncio
 import copy
 import socket
 import threading
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trustme
 import uvicorn
 import yaml
+from ..timeouts import wait_until
 from .access import CLUSTER_ROLES, Access
 from .api import Api, Call, Connection, Faults
 from .controllers import Controllers
@@ -258,8 +258,4 @@ class Cluster:
         Raises:
             TimeoutError: It has not become true.
         """
-        end = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > end:
-                raise TimeoutError(f"not true after {seconds} seconds")
-            time.sleep(0.02)
+        wait_until(condition, seconds, what="what a test waits for")

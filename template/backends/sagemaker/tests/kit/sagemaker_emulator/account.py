@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 import uuid
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from ..containers import Containers
+from ..emulated_service import EmulatedService, Faults
 from .definition import refused
-from .front import Call, Faults, Front, Handler, Keys
+from .front import Call, Front, Handler, Keys
 from .jobs import Job, Jobs, JobsApi, Machines
 from .pipelines import Execution, Pipelines, StepExecution
 from .schedules import Schedules, check_schedule
@@ -41,7 +41,7 @@ __all__ = ["Account", "Call", "Execution", "Faults", "Job", "StepExecution"]
 HOST = "127.0.0.1"
 
 
-class Account:
+class Account(EmulatedService):
     """The emulator: a context manager that starts and stops the server.
 
     moto keeps its state in its modules. As each has an account ID of its own, two of them in a
@@ -131,24 +131,6 @@ class Account:
 
     # ---- What tests do to it -----------------------------------------------------------------
 
-    @property
-    def hold(self) -> bool:
-        """Whether jobs that are created stay as they are, without a process."""
-        return self._jobs.hold
-
-    @hold.setter
-    def hold(self, value: bool) -> None:
-        self._jobs.hold = value
-
-    @property
-    def stop_seconds(self) -> float:
-        """How long a container has from SIGTERM to SIGKILL."""
-        return self._jobs.stop_seconds
-
-    @stop_seconds.setter
-    def stop_seconds(self, value: float) -> None:
-        self._jobs.stop_seconds = value
-
     def discard(self, execution_or_job_arn: str) -> None:
         """Ends an execution or a job at once, and forgets it.
 
@@ -191,20 +173,6 @@ class Account:
             self._scheduler.delete_schedule(Name=schedule_name)
         return execution.arn
 
-    def run_again(self, job: Job, command: Sequence[str]) -> tuple[int, str]:
-        """Runs another container that sees what a job's does.
-
-        Args:
-            job: The job.
-            command: The program and its arguments.
-
-        Returns:
-            The exit code, and what was printed.
-        """
-        log = job.folder / f"again-{uuid.uuid4()}.log"
-        code = self._jobs.run_in(job, command, log).wait()
-        return code, log.read_text(errors="replace")
-
     def kill(self, job: Job) -> None:
         """Kills the first process of a job's container, as when memory runs out."""
         self._jobs.kill(job)
@@ -220,18 +188,6 @@ class Account:
     def expire_once(self) -> None:
         """Lets the credentials of the next call be expired, whoever makes it."""
         self._front.expire_once()
-
-    def wait(self, condition: Callable[[], bool], seconds: float = 30) -> None:
-        """Waits until something is true.
-
-        Raises:
-            TimeoutError: It has not become true.
-        """
-        end = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > end:
-                raise TimeoutError(f"not true after {seconds} seconds")
-            time.sleep(0.01)
 
     # ---- What it needs of itself -------------------------------------------------------------
 

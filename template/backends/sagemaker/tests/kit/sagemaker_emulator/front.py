@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import random
 import re
 import secrets
 import socket
@@ -23,11 +22,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
 
+from ..emulated_service import Faults
 from .model import ApiError, check, service_model
 from werkzeug.serving import WSGIRequestHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
 Object = dict[str, Any]
 
@@ -82,33 +82,6 @@ class Call:
     caller: str
 
 
-class Faults:
-    """What fails without a reason.
-
-    Attributes:
-        rate: The share of the requests that fail, from 0 to 1.
-        kinds: The kinds of faults, among `KINDS`. Half of the resets come after the request was
-            carried out.
-        seed: Which of them fail. The same for the same number.
-    """
-
-    def __init__(self) -> None:
-        """Starts with none."""
-        self.rate = 0.0
-        self.kinds: Sequence[str] = KINDS
-        self.seed = 0
-        self._drawn = 0
-
-    def draw(self) -> str:
-        """Returns the fault of the next request, or nothing. `reset-after` is a kind here."""
-        self._drawn += 1
-        dice = random.Random(f"{self.seed} {self._drawn}")  # noqa: S311 - not a secret
-        if dice.random() >= self.rate:
-            return ""
-        kind = dice.choice(self.kinds)
-        return dice.choice(("reset", "reset-after")) if kind == "reset" else kind
-
-
 class Answer(NamedTuple):
     """An answer, on its way to the client."""
 
@@ -151,7 +124,7 @@ class Front:
                 `sagemaker:AddTags`. If one returns None, moto answers.
         """
         self.calls: list[Call] = []
-        self.faults = Faults()
+        self.faults = Faults(KINDS)
         self.denied: set[str] = set()
         self.user, self.own = Keys.make("AKIA"), Keys.make("AKIA")
         self.container = Keys.make("ASIA", secrets.token_urlsafe(100))

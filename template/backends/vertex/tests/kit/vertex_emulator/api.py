@@ -9,7 +9,6 @@ https://cloud.google.com/vertex-ai/docs/reference/rest
 from __future__ import annotations
 
 import json
-import random
 import re
 import socket
 import struct
@@ -27,9 +26,10 @@ from google.cloud import aiplatform_v1, secretmanager_v1
 from google.longrunning import operations_pb2
 from google.protobuf import json_format
 from google.rpc import code_pb2, status_pb2
+from ..emulated_service import Faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 Object = dict[str, Any]
 
@@ -255,35 +255,6 @@ class Call:
         return f"Call({self.method}, {self.transport}, {self.caller}: {self.status})"
 
 
-class Faults:
-    """What fails without a reason.
-
-    Attributes:
-        rate: The share of the calls that fail, from 0 to 1.
-        kinds: The kinds of faults, among `KINDS`. Half of the resets come after the call was
-            carried out.
-        seed: Which of them fail. The same for the same number.
-    """
-
-    def __init__(self) -> None:
-        """Starts with none."""
-        self.rate = 0.0
-        self.kinds: Sequence[str] = KINDS
-        self.seed = 0
-        self._drawn = 0
-        self._lock = threading.Lock()
-
-    def draw(self) -> str:
-        """Returns the fault of the next call, or nothing. `reset-after` is a kind here."""
-        with self._lock:
-            self._drawn += 1
-            dice = random.Random(f"{self.seed} {self._drawn}")  # noqa: S311 - not a secret
-        if dice.random() >= self.rate:
-            return ""
-        kind = dice.choice(self.kinds)
-        return dice.choice(("reset", "reset-after")) if kind == "reset" else kind
-
-
 class Front:
     """Takes calls, whatever the transport."""
 
@@ -299,7 +270,7 @@ class Front:
             functions: What carries out the methods, by their names.
         """
         self.calls: list[Call] = []
-        self.faults = Faults()
+        self.faults = Faults(KINDS)
         self.denied: set[str] = set()
         self.methods = methods()
         self._authenticate, self.functions = authenticate, functions

@@ -16,15 +16,14 @@ from __future__ import annotations
 import functools
 import secrets
 import threading
-import time
-import uuid
 from typing import TYPE_CHECKING
 
 import trustme
 from gcp_storage_emulator.server import create_server
-from .api import Call, Faults, Front, serve_grpc, serve_rest
+from .api import Call, Front, serve_grpc, serve_rest
 from .checks import Checks
 from ..containers import Containers
+from ..emulated_service import EmulatedService, Faults
 from .identity import Identity
 from .jobs import Job, Jobs, Machines
 from .pipelines import PipelineRun, Pipelines, TaskRun
@@ -33,7 +32,7 @@ from .schedules import Schedules
 from .secrets import Secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from typing_extensions import Self
@@ -49,7 +48,7 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-class Project:
+class Project(EmulatedService):
     """The emulator: a context manager that starts and stops the servers."""
 
     def __init__(
@@ -166,24 +165,6 @@ class Project:
     def token_seconds(self, value: float) -> None:
         self._identity.token_seconds = value
 
-    @property
-    def hold(self) -> bool:
-        """Whether jobs that are created stay as they are, without a process."""
-        return self._jobs.hold
-
-    @hold.setter
-    def hold(self, value: bool) -> None:
-        self._jobs.hold = value
-
-    @property
-    def stop_seconds(self) -> float:
-        """How long a container has from SIGTERM to SIGKILL."""
-        return self._jobs.stop_seconds
-
-    @stop_seconds.setter
-    def stop_seconds(self, value: float) -> None:
-        self._jobs.stop_seconds = value
-
     def discard(self, name: str) -> None:
         """Ends a pipeline job or a custom job at once, and forgets it.
 
@@ -209,20 +190,6 @@ class Project:
         """
         return self._schedules.fire(schedule_name)
 
-    def run_again(self, job: Job, command: Sequence[str]) -> tuple[int, str]:
-        """Runs another container that sees what a job's does.
-
-        Args:
-            job: The job.
-            command: The program and its arguments.
-
-        Returns:
-            The exit code, and what was printed.
-        """
-        log = job.folder / f"again-{uuid.uuid4()}.log"
-        code = self._jobs.run_in(job, command, log).wait()
-        return code, log.read_text(errors="replace")
-
     def kill(self, job: Job) -> None:
         """Kills the first process of a job's container, as when memory runs out."""
         self._jobs.run_out_of_memory(job)
@@ -238,15 +205,3 @@ class Project:
     def expire(self) -> None:
         """Lets all tokens expire that were handed out so far."""
         self._identity.expire()
-
-    def wait(self, condition: Callable[[], bool], seconds: float = 30) -> None:
-        """Waits until something is true.
-
-        Raises:
-            TimeoutError: It has not become true.
-        """
-        end = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > end:
-                raise TimeoutError(f"not true after {seconds} seconds")
-            time.sleep(0.01)
