@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -17,6 +18,7 @@ from engine import controller_main, run_store
 from engine import orchestrator as orchestrators
 from engine.clock import Clock
 from engine.conclusion import raise_for_run
+from engine.entrypoints import IN_CONTAINER, RUN_ID_OPTION, ContainerStep
 from engine.exit_codes import RUN_FAILED
 from engine.job_specs import CONTROLLER_STEP
 from engine.log_follower import with_last_lines
@@ -28,12 +30,14 @@ from sqlalchemy.engine import Engine
 from zenml.client import Client
 from zenml.config.global_config import GlobalConfiguration
 from zenml.config.step_run_info import StepRunInfo
+from zenml.entrypoints.step_entrypoint_configuration import StepEntrypointConfiguration
 from zenml.enums import ExecutionStatus, MetadataResourceTypes
 from zenml.exceptions import IllegalOperationError
 from zenml.execution.pipeline.dynamic.run_context import DynamicPipelineRunContext
 from zenml.models import RunMetadataResource, ScheduleUpdate
 from zenml.orchestrators import PipelineSubmissionError
 from zenml.orchestrators.publish_utils import publish_failed_step_run
+from zenml.pipelines.run_utils import create_placeholder_run
 from zenml.steps.heartbeat import StepHeartbeatWorker
 from zenml.utils import source_utils
 from zenml.utils.run_utils import refresh_run_status, stop_run
@@ -491,6 +495,36 @@ def test_a_schedule_is_paused_when_its_runs_have_ended(
     assert len(waits) >= 2
     assert now(run).status is (S.STOPPED if ended_by == "itself" else S.FAILED)
     assert orchestrator.jobs.stopped == []
+
+
+# ---- The run ID
+
+
+@IN_JOB
+def test_a_step_gives_its_own_run_the_id_that_its_platform_alone_knows(
+    orchestrator: InJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # ZenML would give a step any run of its snapshot that has no ID, also one of another execution.
+    snapshot = snapshot_of("static")
+    runs = [create_placeholder_run(snapshot=snapshot) for _ in range(2)]
+    ids = [str(uuid4()) for _ in runs]
+    monkeypatch.setattr(Client, "active_stack", mock.Mock(orchestrator=orchestrator))
+    monkeypatch.setattr(StepEntrypointConfiguration, "run", lambda _: None)
+    for run, run_id in [*zip(runs, ids, strict=True)][::-1]:
+        specs = replace(orchestrator._specs(snapshot, run, None), entrypoints=IN_CONTAINER)
+        command = specs.step("first", 1, {}).command
+        monkeypatch.setenv(orchestrator.run_id.variable, run_id)
+        ContainerStep(list(command[len(IN_CONTAINER.command) :])).run()
+    assert [now(run).orchestrator_run_id for run in runs] == ids
+
+
+@IN_JOB
+def test_a_step_that_is_told_the_id_asks_zenml_for_no_run_before_its_own_entrypoint(
+    orchestrator: InJob,
+) -> None:
+    specs = orchestrator._specs(snapshot_of("static"), new_run("static"), "id")
+    specs = replace(specs, entrypoints=IN_CONTAINER)
+    assert f"--{RUN_ID_OPTION}" not in specs.step("first", 1, {}).command
 
 
 # ---- Causes

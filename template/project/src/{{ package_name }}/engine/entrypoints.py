@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from math import inf
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from zenml.client import Client
 from zenml.entrypoints.base_entrypoint_configuration import (
@@ -25,7 +25,18 @@ from zenml.utils import source_utils
 from .patience import wait_for_zenml
 from .run_store import ZENML_OUTAGE_SECONDS
 
+if TYPE_CHECKING:
+    from zenml.models import PipelineRunResponse, PipelineSnapshotResponse
+
 SOURCE_ROOT_OPTION = "source_root"
+
+
+def claim_run(snapshot: PipelineSnapshotResponse, run: str | None) -> PipelineRunResponse:
+    """Gives the run of this process its ID; see `JobOrchestrator.claim_from_job`."""
+    # That class cannot be named here: its module imports this one.
+    orchestrator: Any = Client().active_stack.orchestrator
+    claimed: PipelineRunResponse = orchestrator.claim_from_job(snapshot, run)
+    return claimed
 
 
 class EngineEntrypoint(BaseEntrypointConfiguration):
@@ -94,7 +105,29 @@ class SharedFunction(SharedCode, DynamicPipelineEntrypointConfiguration):
 
 
 class ContainerStep(EngineEntrypoint, StepEntrypointConfiguration):
-    """Runs a step of a static pipeline."""
+    """Runs a step of a static pipeline.
+
+    If the platform alone knows the run ID, the step claims its run first. ZenML would take any run
+    of the snapshot that has no ID yet, also that of another execution.
+    """
+
+    @classmethod
+    def get_entrypoint_options(cls) -> dict[str, bool]:
+        """Adds the run to ZenML's own options."""
+        return super().get_entrypoint_options() | {RUN_ID_OPTION: False}
+
+    @classmethod
+    def get_entrypoint_arguments(cls, **kwargs: Any) -> list[str]:
+        """Adds the run that is to be claimed, if one is, to ZenML's own arguments."""
+        run = kwargs.get(RUN_ID_OPTION)
+        more = [f"--{RUN_ID_OPTION}", run] if run else []
+        return [*super().get_entrypoint_arguments(**kwargs), *more]
+
+    def run(self) -> None:
+        """Claims the run, if that is left to the step, and runs the step."""
+        if run := self.entrypoint_args.get(RUN_ID_OPTION):
+            claim_run(self.snapshot, run)
+        super().run()
 
 
 class ContainerIsolatedStep(EngineEntrypoint, StepOperatorEntrypointConfiguration):
@@ -112,9 +145,7 @@ class ContainerFunction(EngineEntrypoint, DynamicPipelineEntrypointConfiguration
 
     def run(self) -> None:
         """Claims the run, and runs the pipeline."""
-        # A `JobOrchestrator`, which cannot be named here: its module imports this one.
-        orchestrator: Any = Client().active_stack.orchestrator
-        run = orchestrator.claim_from_job(self.snapshot, self.entrypoint_args.get(RUN_ID_OPTION))
+        run = claim_run(self.snapshot, self.entrypoint_args.get(RUN_ID_OPTION))
         self.entrypoint_args[RUN_ID_OPTION] = str(run.id)
         super().run()
 

@@ -10,7 +10,7 @@ from zenml.config import ResourceSettings
 from zenml.orchestrators.utils import get_step_entrypoint_command
 from zenml.utils.source_utils import get_source_root
 
-from .entrypoints import SOURCE_ROOT_OPTION, Entrypoints
+from .entrypoints import RUN_ID_OPTION, SOURCE_ROOT_OPTION, Entrypoints
 from .protocols import JobHandle, JobKey, JobSpec, Role
 from .secret_env import split_secrets
 
@@ -65,8 +65,10 @@ class JobSpecs:
             environment: The environment, as ZenML wants it.
         """
         step = self.snapshot.step_configurations[name]
+        # Without the ID in its environment, a step has to know which run it is to give it to.
+        claimed = {} if self.run_id else {RUN_ID_OPTION: self.run}
         arguments = self.entrypoints.step.get_entrypoint_arguments(
-            step_name=name, snapshot_id=self.snapshot.id
+            step_name=name, snapshot_id=self.snapshot.id, **claimed
         )
         return self._complete(
             JobSpec(

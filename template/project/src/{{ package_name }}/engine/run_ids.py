@@ -46,7 +46,7 @@ class RunIdStrategy:
         """Returns the ID that came with the run's own job, if `new` returned None.
 
         None if the processes of the run alone know it. Then ZenML cannot stop the run before the
-        first of them has begun, and may take one of two runs for the other that begin together.
+        first of them has begun.
         """
         raise NotImplementedError
 
