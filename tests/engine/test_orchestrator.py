@@ -18,7 +18,7 @@ from engine import controller_main, run_store
 from engine import orchestrator as orchestrators
 from engine.clock import Clock
 from engine.conclusion import raise_for_run
-from engine.entrypoints import IN_CONTAINER, RUN_ID_OPTION, ContainerStep
+from engine.entrypoints import IN_CONTAINER, ContainerStep
 from engine.exit_codes import RUN_FAILED
 from engine.job_specs import CONTROLLER_STEP
 from engine.log_follower import with_last_lines
@@ -37,6 +37,7 @@ from zenml.execution.pipeline.dynamic.run_context import DynamicPipelineRunConte
 from zenml.models import RunMetadataResource, ScheduleUpdate
 from zenml.orchestrators import PipelineSubmissionError
 from zenml.orchestrators.publish_utils import publish_failed_step_run
+from zenml.pipelines.dynamic.entrypoint_configuration import RUN_ID_OPTION
 from zenml.pipelines.run_utils import create_placeholder_run
 from zenml.steps.heartbeat import StepHeartbeatWorker
 from zenml.utils import source_utils

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from zenml.config import ResourceSettings
 from zenml.orchestrators.utils import get_step_entrypoint_command
+from zenml.pipelines.dynamic.entrypoint_configuration import RUN_ID_OPTION
 from zenml.utils.source_utils import get_source_root
 
-from .entrypoints import RUN_ID_OPTION, SOURCE_ROOT_OPTION, Entrypoints
+from .entrypoints import SOURCE_ROOT_OPTION, Entrypoints
 from .protocols import JobHandle, JobKey, JobSpec, Role
 from .secret_env import split_secrets
 
