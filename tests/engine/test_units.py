@@ -6,10 +6,12 @@ import functools
 import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 import pytest
 from engine.clock import LONGEST_ASKED_PAUSE, backoff, call_with_retries
 from engine.controller import Controller
+from engine.entrypoints import IN_CONTAINER, SHARED_CODE, Entrypoints
 from engine.exit_codes import RUN_FAILED, describe_exit
 from engine.log_follower import LAST_LINES, LogFollower, with_last_lines
 from engine.orchestrator import submission
@@ -36,6 +38,7 @@ from zenml import constants
 from zenml.config.retry_config import StepRetryConfig
 from zenml.models import ExceptionInfo
 from zenml.orchestrators import PipelineSubmissionError
+from zenml.utils import source_utils
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -308,6 +311,22 @@ def test_a_job_that_was_seen_and_is_unknown_now_is_lost_at_once() -> None:
     lost = sighting.look(None, 3.0)
     assert lost is not None
     assert lost.phase is Phase.FAILED
+
+
+# ---- Entrypoints
+
+
+@pytest.mark.parametrize("kind", [SHARED_CODE, IN_CONTAINER])
+def test_commands_name_our_entrypoints_as_imported_and_nobody_asks_what_is_installed(
+    kind: Entrypoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = "It asks for each step, which takes a tenth of a second."
+    monkeypatch.setattr(source_utils, "get_source_type", lambda **_: pytest.fail(asked))
+    known = {"snapshot_id": uuid4(), "step_name": "any", "step_run_id": "any"}
+    for entrypoint in (kind.step, kind.isolated_step, kind.function):
+        assert f"engine.entrypoints.{entrypoint.__name__}" in (
+            entrypoint.get_entrypoint_arguments(**known)
+        )
 
 
 # ---- Logs

@@ -8,10 +8,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from zenml.client import Client
-from zenml.entrypoints.base_entrypoint_configuration import (
-    ENTRYPOINT_CONFIG_SOURCE_OPTION,
-    BaseEntrypointConfiguration,
-)
+from zenml.config.source import Source
+from zenml.entrypoints.base_entrypoint_configuration import BaseEntrypointConfiguration
 from zenml.entrypoints.step_entrypoint_configuration import StepEntrypointConfiguration
 from zenml.pipelines.dynamic.entrypoint_configuration import (
     RUN_ID_OPTION,
@@ -55,15 +53,15 @@ class EngineEntrypoint(BaseEntrypointConfiguration):
         wait_for_zenml(self.first_answer_seconds)
         super().__init__(arguments)
 
-    @classmethod
-    def get_entrypoint_arguments(cls, **kwargs: Any) -> list[str]:
-        """Names the class as it is imported.
+    def __init_subclass__(cls) -> None:
+        """Tells ZenML to name the class in commands as it is imported.
 
-        ZenML would name it from the source root, which may be a folder above the package.
+        ZenML would name it from the source root, which may be a folder above the package. And of an
+        installed package it would look through the metadata of all others, for each command.
         """
-        arguments = super().get_entrypoint_arguments(**kwargs)
-        place = arguments.index(f"--{ENTRYPOINT_CONFIG_SOURCE_OPTION}") + 1
-        return [*arguments[:place], f"{cls.__module__}.{cls.__name__}", *arguments[place + 1 :]]
+        super().__init_subclass__()
+        source = Source.from_import_path(f"{cls.__module__}.{cls.__name__}")
+        setattr(cls, source_utils.ZENML_SOURCE_ATTRIBUTE_NAME, source)
 
 
 class SharedCode(EngineEntrypoint):
