@@ -171,6 +171,19 @@ def test_a_refresh_settles_a_run_that_nobody_works_on(
         assert why in str(now(run).steps["first"].exception_info)
 
 
+@KINDS
+def test_a_run_is_settled_though_the_platform_refuses_to_stop_what_it_has_left(
+    orchestrator: InJob, kind: str
+) -> None:
+    run = new_run(kind, S.INITIALIZING, metadata=own_job(orchestrator, alive=False))
+    new_step(run)
+    left = [orchestrator.jobs.add(JobKey(str(run.id), name, 1), RUNNING) for name in ("a", "b")]
+    orchestrator.jobs.unstoppable = {left[0]}
+    set_status(run, S.RUNNING)
+    assert statuses(refresh(orchestrator, run, steps=True)) == {S.FAILED}
+    assert left[1] in orchestrator.jobs.stopped
+
+
 @pytest.mark.parametrize("status", [S.PAUSED, S.RESUMING])
 def test_a_pause_outlives_its_client_and_its_job(
     orchestrator: InJob, status: ExecutionStatus
@@ -326,6 +339,18 @@ def test_a_graceful_stop_lets_a_step_finish_however_long_it_takes(
     assert statuses(stop(orchestrator, run, graceful=True)) == {S.STOPPING, S.RUNNING}
     assert not beat(run)
     assert orchestrator.jobs.stopped == []
+
+
+@IN_JOB
+def test_who_stops_a_run_is_told_what_the_platform_refuses(
+    orchestrator: InJob,
+) -> None:
+    run = new_run("dynamic", metadata=own_job(orchestrator, alive=True))
+    left = [orchestrator.jobs.add(JobKey(str(run.id), name, 1), RUNNING) for name in ("a", "b")]
+    orchestrator.jobs.unstoppable = {left[0]}
+    with pytest.raises(JobRefused, match=f"may not stop {left[0]}"):
+        stop(orchestrator, run)
+    assert (now(run).status, left[1] in orchestrator.jobs.stopped) == (S.STOPPING, True)
 
 
 def test_a_paused_run_is_stopped_though_its_client_lives_on(orchestrator: InJob) -> None:

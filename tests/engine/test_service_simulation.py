@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from engine.protocols import JobKey, JobStatus, Phase
+from engine.services import orchestrator as services
 from engine.sightings import LOST
 from service_simulation import (
     ExecutionId,
@@ -61,8 +62,11 @@ class CausesAreForgotten(Orchestrator):
 class StopStopsNothing(Orchestrator):
     """Tells ZenML alone that a run is stopped."""
 
-    def _stop_jobs(self, run: PipelineRunResponse, spared: JobHandle | None = None) -> None:
+    def _stop_jobs(
+        self, run: PipelineRunResponse, spared: JobHandle | None = None
+    ) -> list[Exception]:
         """Does nothing."""
+        return []
 
 
 class SecretsStay(Orchestrator):
@@ -157,6 +161,7 @@ class ManyJobs:
     """A service with two jobs of a run, of which it refuses to stop the first."""
 
     transient = ()
+    unknown_seconds = 0.0
 
     def __init__(self) -> None:
         """Has stopped none."""
@@ -165,8 +170,11 @@ class ManyJobs:
     def find(self, run: str) -> dict[JobKey, str]:
         return {JobKey(run, name, 1): name for name in ("first", "second", "ended")}
 
+    def current_job(self) -> str:
+        return "own"
+
     def describe(self, handles: object) -> dict[str, JobStatus]:
-        return {"ended": JobStatus(Phase.SUCCEEDED)}
+        return {"own": JobStatus(Phase.RUNNING), "ended": JobStatus(Phase.SUCCEEDED)}
 
     def stop(self, handle: str) -> None:
         self.stopped.append(handle)
@@ -174,10 +182,18 @@ class ManyJobs:
             raise PermissionError("it may not be stopped")
 
 
-def test_a_stop_that_is_refused_keeps_nobody_from_stopping_the_others() -> None:
+@pytest.mark.parametrize("who", ["a user", "its function"])
+def test_a_stop_that_is_refused_keeps_nobody_from_stopping_the_others(
+    who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = ServiceWorld(ServiceScenario(**DAG), 0)
     world.zenml.metadata = {"controller_job": "own"}
     world.service = jobs = cast("Any", ManyJobs())
-    with simulated(world), pytest.raises(PermissionError, match="may not be stopped"):
-        Orchestrator(world)._stop_jobs(world.zenml.run)
-    assert jobs.stopped == ["own", "first", "second"]
+    monkeypatch.setattr(services, "is_dynamic", lambda _: True)
+    with simulated(world):
+        if who == "a user":  # who is told, and can ask again
+            with pytest.raises(PermissionError, match="may not be stopped"):
+                Orchestrator(world)._stop_run(world.zenml.run)
+        else:  # which ends the run then
+            Orchestrator(world).stop_others(world.zenml.run)
+    assert jobs.stopped == [*(["own"] if who == "a user" else []), "first", "second"]

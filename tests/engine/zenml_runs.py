@@ -11,7 +11,7 @@ from unittest import mock
 from uuid import uuid4
 
 from engine.orchestrator import JobOrchestrator
-from engine.protocols import JobKey, JobStatus, Phase
+from engine.protocols import JobKey, JobRefused, JobStatus, Phase
 from engine.run_ids import RunIdStrategy
 from engine.settings import JobConfig, JobSettings
 from zenml import pipeline, step
@@ -78,6 +78,7 @@ class NotedJobs:
         self.lines: list[str] = []
         self.deleted_schedules: list[str] = []
         self.refusal: Exception | None = None
+        self.unstoppable: set[JobHandle] = set()
 
     def add(self, key: JobKey, status: JobStatus) -> JobHandle:
         """Adds a job."""
@@ -102,6 +103,8 @@ class NotedJobs:
         return {key: handle for key, handle in self.keys.items() if key.run == run}
 
     def stop(self, handle: JobHandle) -> None:
+        if handle in self.unstoppable:
+            raise JobRefused(f"you may not stop {handle}")
         self.stopped.append(handle)
 
     def logs(self, handle: JobHandle, *, follow: bool = False) -> Iterator[str]:

@@ -44,7 +44,7 @@ class ClientController:
         self,
         controller: Controller,
         run: PipelineRunResponse,
-        stop_leftovers: Callable[[], None] | None = None,
+        stop_leftovers: Callable[[], object] | None = None,
     ) -> None:
         """Starts nothing yet.
 

@@ -342,7 +342,8 @@ class JobOrchestrator(IsolatedSteps):
             run_store.publish_metadata(run.id, self.id, {run_store.FORCE_STOP: True})
         if not is_over and (self.controller == "client" or graceful):
             return  # The controller, or the function, ends the run.
-        self._stop_jobs(run)
+        if refusals := self._stop_jobs(run):
+            raise refusals[0]
         run_store.end_run(run.id, WAS_STOPPED, failed=False)
 
     def update_schedule(self, schedule: ScheduleResponse, update: ScheduleUpdate) -> None:
@@ -710,15 +711,21 @@ class JobOrchestrator(IsolatedSteps):
         names = {str(step.id): name for name, step in run.steps.items()}
         return {names.get(step, step): found[h] for step, h in handles.items() if h in found}
 
-    def _stop_jobs(self, run: PipelineRunResponse, spared: JobHandle | None = None) -> None:
+    def _stop_jobs(
+        self, run: PipelineRunResponse, spared: JobHandle | None = None
+    ) -> list[Exception]:
         """Stops the run's own job, and all others of it and of its children that have not ended.
 
         Args:
             run: The run.
             spared: A job that is left alone: that which asks.
 
+        Returns:
+            What the platform has refused, which is logged: that keeps no other job from being
+            stopped, and no run from its end.
+
         Raises:
-            Exception: What the platform raises, if it refuses. The others are stopped nonetheless.
+            Exception: An error that passes, if the platform or ZenML does not answer.
         """
         platform = self.platform
         # Its own first, so that it submits nothing more.
@@ -730,16 +737,19 @@ class JobOrchestrator(IsolatedSteps):
         ):
             handles |= dict.fromkeys(self._ask(partial(platform.find, str(each))).values())
         known = self._ask(lambda: platform.describe(handles)) if handles else {}
+        passing: tuple[type[Exception], ...] = (*platform.transient, *run_store.TRANSIENT)
         refusals: list[Exception] = []
         for handle in handles:
             if handle == spared or (handle in known and known[handle].phase.is_terminal):
                 continue
             try:
                 self._ask(partial(platform.stop, handle))
+            except passing:
+                raise
             except Exception as error:
+                logger.warning("A job of `%s` cannot be stopped, and goes on: %s", run.name, error)
                 refusals.append(error)
-        if refusals:
-            raise refusals[0]
+        return refusals
 
     def _schedules(self) -> Schedules:
         platform = self.platform
