@@ -22,10 +22,10 @@ def commands(text: str) -> list[str]:
     return [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
     """A virtual environment with nothing in it but a pip that knows --group."""
-    folder = tmp_path_factory.mktemp("environment") / "venv"
+    folder = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--upgrade-deps", str(folder)], check=True)
     return folder
 
@@ -61,7 +61,6 @@ def way_to_a_run(project: Path) -> list[str]:
     return found[: found.index("python your_pipeline.py") + 1]
 
 
-# It runs first, since it needs the environment empty.
 @pytest.mark.gate
 def test_the_first_commands_of_the_readme_end_in_a_run(tmp_path: Path, environment: Path) -> None:
     project = render(tmp_path / "my-orch")
@@ -113,6 +112,7 @@ def test_each_readme_registers_what_its_pipeline_runs_on(
     assert "orchestrator `my-orchestrator`" in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.gate
 def test_each_command_works_in_a_fresh_environment(tmp_path: Path, environment: Path) -> None:
     project = render(tmp_path / "my-orch")

@@ -1,0 +1,24 @@
+"""Shares tests out so that no worker is left alone with a long one at the end."""
+
+from __future__ import annotations
+
+import pytest
+
+
+# What is not chosen has been left out by then.
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Lets each worker begin with its share of the tests that are marked `long`.
+
+    `--dist worksteal` gives each worker a part of the list. The others keep their order, in which
+    tests that share a fixture follow each other.
+    """
+    workers = getattr(config, "workerinput", {"workercount": 1})["workercount"]
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if not item.get_closest_marker("long")]
+    ends = [len(others) * number // workers for number in range(workers + 1)]
+    items[:] = [
+        item
+        for number in range(workers)
+        for item in (*long[number::workers], *others[ends[number] : ends[number + 1]])
+    ]
