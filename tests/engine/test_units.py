@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
@@ -327,6 +329,13 @@ def test_commands_name_our_entrypoints_as_imported_and_nobody_asks_what_is_insta
         assert f"engine.entrypoints.{entrypoint.__name__}" in (
             entrypoint.get_entrypoint_arguments(**known)
         )
+
+
+def test_an_orchestrator_is_imported_without_what_a_process_may_never_need() -> None:
+    needless = {"sqlalchemy", "zenml.zen_stores.rest_zen_store"}
+    program = f"import sys, engine.services.orchestrator; print({needless} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.decode().strip() == "set()"
 
 
 # ---- Logs

@@ -13,13 +13,14 @@ from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
 from zenml.client import Client
-from zenml.zen_stores.rest_zen_store import RestZenStore
 
 from .clock import LONGEST_PAUSE, call_with_retries
 from .run_store import TRANSIENT, asking_zenml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from zenml.zen_stores.rest_zen_store import RestZenStore
 
 # How often a request is sent again under its key, by which a server that has got it knows not to
 # carry it out twice: without an answer, after half a minute each time, and to a busy server for
@@ -35,6 +36,8 @@ def wait_for_zenml(first_answer_seconds: float = inf) -> None:
         first_answer_seconds: How long to wait until the server has answered for the first time.
             Before, it may be one that can never be reached.
     """
+    from zenml.zen_stores.rest_zen_store import RestZenStore
+
     ask = asking_zenml()(RestZenStore._request)  # noqa: SLF001
     limit = first_answer_seconds
 
@@ -53,6 +56,8 @@ def wait_for_zenml(first_answer_seconds: float = inf) -> None:
 
 def give_up_busy_requests() -> None:
     """Lets the requests of a client fail sooner if the server is busy; the engine repeats them."""
+    from zenml.zen_stores.rest_zen_store import RestZenStore
+
     store = Client().zen_store
     if isinstance(store, RestZenStore):
         set_tries(store, status=BUSY)

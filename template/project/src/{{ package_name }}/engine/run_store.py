@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from requests import RequestException
-from sqlalchemy.exc import OperationalError
 from zenml.client import Client
 from zenml.enums import ExecutionStatus
 from zenml.exceptions import EntityExistsError, IllegalOperationError
@@ -77,6 +76,17 @@ class ZenMLUnavailableError(RuntimeError):
 TRANSIENT = (ZenMLUnavailableError,)
 
 
+def outages() -> tuple[type[Exception], ...]:
+    """Returns the errors of ZenML's clients that another try may not meet.
+
+    It is called when there is an error: a client of a server does without SQLAlchemy, which takes a
+    tenth of what ZenML takes to import.
+    """
+    from sqlalchemy.exc import OperationalError
+
+    return RequestException, OperationalError
+
+
 @contextmanager
 def asking_zenml() -> Iterator[None]:
     """Tells an outage of ZenML from its other errors.
@@ -86,7 +96,7 @@ def asking_zenml() -> Iterator[None]:
     """
     try:
         yield
-    except (RequestException, OperationalError) as error:
+    except outages() as error:
         raise ZenMLUnavailableError(f"ZenML does not answer: {error}") from error
     except RuntimeError as error:
         if OVERLOADED.match(str(error)):
@@ -193,7 +203,7 @@ class ZenMLRun:
         request = self._factory.create_request(name)
         try:
             self._factory.populate_request(request)
-        except (RequestException, OperationalError):
+        except outages():
             raise
         except Exception as error:  # What is wrong with it, the step itself says best.
             logger.warning("Step `%s` is not looked up in the cache: %s", name, error)
@@ -225,7 +235,7 @@ class ZenMLRun:
         elif not stopped:
             try:
                 self._publish_unstarted(name, cause)
-            except (RequestException, OperationalError):
+            except outages():
                 raise
             except Exception as error:  # ZenML takes no more steps once a run has failed.
                 logger.warning("ZenML is not told how step `%s` ended (%s): %s", name, cause, error)
