@@ -1,23 +1,35 @@
-"""The tables of README.md and docs/mutants.md that say something of each backend."""
+"""What says something of each backend, and is made from its files.
+
+These are the tables of README.md and docs/mutants.md, and the page of settings of each backend's
+projects.
+"""
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 import tempfile
 from pathlib import Path
 
-from derived import ROOT
+from derived import BACKENDS, PROJECT, ROOT
 from discovery import described, mutants
-from rendering import backends, template
+from rendering import backends, render, template
 
 # Where lines are counted.
 sys.path.append(str(ROOT / "benchmarks"))
+# A project's page of settings is made by the kit.
+sys.path.append(str(PROJECT / "tests"))
 
 import lines
+from kit import settings_page
 
 README = ROOT / "README.md"
 MUTANTS = ROOT / "docs" / "mutants.md"
+
+# What stands for a project's own in a page of settings: the account that is named after its flavor.
+FLAVOR, ACCOUNT = "flavor_of_the_page", "flavor-of-the-page"
+ACCOUNT_MACRO = '{% from "template/names.jinja" import account %}\n'
 
 
 def backends_table() -> str:
@@ -67,9 +79,28 @@ def with_table(path: Path, name: str, table: str) -> str:
     return text
 
 
+def settings_pages() -> dict[Path, str]:
+    """Writes the page of settings of each backend, as the template has it."""
+    pages = {}
+    for backend in backends():
+        name = f"settings_of_{backend}"
+        with tempfile.TemporaryDirectory() as folder:
+            project = render(Path(folder), backend=backend, package_name=name, flavor_name=FLAVOR)
+            sys.path.append(str(project / "src"))
+            text = settings_page.page(importlib.import_module(f"{name}.config").Config)
+            sys.path.pop()
+        path = BACKENDS / backend / "files" / "docs" / "settings.md"
+        if ACCOUNT in text:
+            path = path.with_name("settings.md.jinja")
+            text = ACCOUNT_MACRO + text.replace(ACCOUNT, "{{ account(flavor_name) }}")
+        pages[path] = text
+    return pages
+
+
 def documents() -> dict[Path, str]:
     """Returns what the files with tables are to contain."""
     return {
         README: with_table(README, "backends", backends_table()),
         MUTANTS: with_table(MUTANTS, "mutants", mutants_tables()),
+        **settings_pages(),
     }

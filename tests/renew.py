@@ -1,7 +1,7 @@
 """Renews what is derived from the template's files: `python tests/renew.py`.
 
 These are the manifests and the lists of files (see `derived.py`), and the tables of README.md and
-docs/mutants.md (see `readme_tables.py`).
+docs/mutants.md and the pages of settings (see `readme_tables.py`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ def main() -> None:
     if "--files" not in sys.argv:
         # They count the lines of projects, which the lists of files make.
         write(documents())
+        # The first page of settings of a backend is a file that its list does not have.
+        write(derived_files())
 
 
 def write(files: Mapping[Path, str]) -> None:
     """Writes the files that have another text, and says which."""
     for path, text in files.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
             sys.stdout.write(f"renewed {path.relative_to(ROOT)}\n")
 

@@ -66,7 +66,9 @@ class CustomJobParameters(BaseSettings):
     job_arguments: dict[str, Any] = Field(
         default_factory=dict,
         description=(
-            "Anything else of a `CustomJob`, as the reference of the REST API has it, such as "
-            "{'jobSpec': {'scheduling': {'strategy': 'SPOT'} } }. It is merged into the request."
+            "Anything else of a `CustomJob`, as the reference of the REST API has it "
+            "(https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs),"
+            " such as `{'jobSpec': {'scheduling': {'strategy': 'SPOT'} } }`. It is merged into the "
+            "request."
         ),
     )

@@ -13,7 +13,7 @@ from zenml.config import Schedule
 from zenml.enums import ExecutionMode, StackComponentType
 from zenml.orchestrators import BaseOrchestrator
 
-from kit import pipelines
+from kit import pipelines, settings_page
 
 from .base import Contract, not_offered, offered
 
@@ -110,6 +110,12 @@ class InterfaceContract(Contract):
         assert flavor.display_name
         assert str(flavor.docs_url).startswith("https://")
         assert set(flavor.config_schema["properties"]) >= {"synchronous"}
+
+    def test_the_page_of_settings_is_current(self, harness: Harness) -> None:
+        path = settings_page.PATH
+        current = path.read_text(encoding="utf-8") if path.exists() else ""
+        remedy = f"Run `{settings_page.COMMAND}`, which writes {path} anew."
+        assert current == settings_page.page(harness.config), remedy
 
     @not_offered("dynamic_pipelines")
     def test_dynamic_pipelines_are_refused(self, harness: Harness, dry_jobs: list[Job]) -> None:
