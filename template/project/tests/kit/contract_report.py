@@ -33,6 +33,9 @@ KEPT = "kept"
 IRRELEVANT = "irrelevant"
 STATES = (BROKEN, SKIPPED, OPEN, UNAVAILABLE, UNSEEN, DECLINED, KEPT)
 
+# Words that a test's name cannot spell.
+SPELLINGS = {"id": "ID", "mysql": "MySQL", "zenml": "ZenML"}
+
 PAGE = Template("""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -159,5 +162,6 @@ def first_line(documented: object) -> str:
 
 def in_words(name: str) -> str:
     """Makes a sentence of a name."""
-    text = name.replace("_", " ")
+    words = [SPELLINGS.get(word, word) for word in name.split("_")]
+    text = " ".join(words).replace(" s ", "'s ")
     return f"{text[:1].upper()}{text[1:]}."

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 PATH = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 COMMAND = "python tests/kit/settings_page.py"
 
-HEAD = f"""\
-<!-- Made from config.py by `{COMMAND}`: edit that, and run this. -->
+HEAD = f"<!-- Made from config.py by `{COMMAND}`: edit that, and run this. -->"
+INTRODUCTION = """\
 # Settings
 
 On the component they are options of `zenml orchestrator register` and `zenml orchestrator update`,
-`--name=value`. For a pipeline or a step they are `settings={{"orchestrator": {{"name": value}}}}`,
-and win over the component's.
+`--name=value`. For a pipeline or a step they are `settings={"orchestrator": {"name": value}}`, and
+win over the component's.
 """
 COLUMNS = "| name | type | default | what it does |\n| --- | --- | --- | --- |"
 
@@ -58,6 +58,7 @@ def page(config: type[BaseOrchestratorConfig]) -> str:
     others = [row for row in rows(config, BaseOrchestratorConfig) if row not in per_step]
     parts = [
         HEAD,
+        INTRODUCTION,
         section("Of the component, a pipeline or a step", settings, per_step),
         section("Of the component only", config, others),
     ]
