@@ -89,7 +89,7 @@ def test_a_test_runs_each_command(project: Path) -> None:
     others = {*commands(project)} - {*known} - NOT_RUN
     assert {NO_CONFLICTS, UP_TO_DATE} < others
     rest = others - {NO_CONFLICTS, UP_TO_DATE}
-    assert all(re.match(r"ls dist/|number=\$\(gh ", command) for command in rest), rest
+    assert all(re.match(r"ls dist/|number=\$\(gh |issues=", command) for command in rest), rest
 
 
 def test_what_is_left_of_a_conflict_is_found(project: Path) -> None:
@@ -113,6 +113,42 @@ def test_a_tag_that_is_not_the_version_is_not_uploaded(project: Path) -> None:
     for tag, code in (("v0.1.0", 0), ("v0.2.0", 2), ("v1.0", 2)):
         ran = shell(compares, project, GITHUB_REF_NAME=tag, CI_COMMIT_TAG=tag)
         assert ran.returncode == code, tag
+
+
+CURL = """#!/bin/bash
+printf '%s\\0' "$@" >> "$CALLS"; printf '\\n' >> "$CALLS"
+if [[ " $* " == *" --get "* ]]; then echo "$OPEN"; fi
+"""
+
+
+@pytest.mark.parametrize(("already", "to"), [("[]", "issues"), ('[{"iid": 7}]', "issues/7/notes")])
+def test_an_issue_is_opened_once_at_gitlab(tmp_path: Path, already: str, to: str) -> None:
+    project = render(tmp_path / "my-orch", ci_provider="gitlab")
+    (tmp_path / "curl").write_text(CURL)
+    (tmp_path / "curl").chmod(0o755)
+    job = read(project / ".gitlab-ci.yml")["issue"]
+    (script,) = job["script"]
+    title = job["variables"]["TITLE"]
+    ran = shell(
+        script,
+        project,
+        PATH=f"{tmp_path}:{os.environ['PATH']}",
+        CALLS=str(tmp_path / "calls"),
+        OPEN=already,
+        TITLE=title,
+        BODY="What was found.",
+        ISSUE_TOKEN="given",
+        CI_API_V4_URL="https://gitlab.example/api/v4",
+        CI_PROJECT_ID="1",
+    )
+    assert ran.returncode == 0, ran.stderr
+    listed, written = (tmp_path / "calls").read_text().splitlines()
+    assert {f"search={title}", "state=opened"} < {*listed.split("\0")}
+    *_, said, address, _ = words = written.split("\0")
+    assert "PRIVATE-TOKEN: given" in words
+    assert said in {"body=What was found.", "description=What was found."}
+    assert (f"title={title}" in words) == (already == "[]")
+    assert address == f"https://gitlab.example/api/v4/projects/1/{to}"
 
 
 GH = """#!/bin/bash
