@@ -41,7 +41,7 @@ def test_mermaid_reads_all_pictures(tmp_path: Path) -> None:
     for number, picture in enumerate([*found, "sequenceDiagram\n  one->two->three"]):
         files.append(tmp_path / f"{number}.mmd")
         files[-1].write_text(picture)
-    command = [*NODE, "node", PARSER, "mermaid.min.js", *files]
+    command = [*NODE, "node", str(PARSER), "mermaid.min.js", *map(str, files)]
     read = subprocess.run(
         command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, timeout=300, check=False
     )
