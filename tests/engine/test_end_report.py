@@ -174,3 +174,100 @@ def test_a_function_that_has_ended_its_run_has_said_all(
     zenml.run.status = status
     assert report(*RUN_ID) is well
     assert zenml.told == []
+
+
+# ---- The secret of a run that ends with the process
+
+
+ORDER = {"first": (), "left": ("first",), "right": ("first",), "last": ("left", "right")}
+
+
+class Service:
+    """A service with secrets."""
+
+    def __init__(self) -> None:
+        """Has deleted none yet."""
+        self.deleted: list[str] = []
+        self.secret_store = self
+
+    def delete(self, reference: str) -> None:
+        self.deleted.append(reference)
+
+
+def cleaned_up(
+    monkeypatch: pytest.MonkeyPatch,
+    run: ExecutionStatus,
+    steps: dict[str, ExecutionStatus] | None,
+    *arguments: str,
+    schedule: str | None = None,
+) -> bool:
+    """Tells whether the secret is deleted; of a dynamic run, `steps` are None."""
+    found = SimpleNamespace(
+        status=run,
+        schedule=schedule,
+        steps={name: SimpleNamespace(status=status) for name, status in (steps or {}).items()},
+    )
+    configurations = {
+        name: SimpleNamespace(spec=SimpleNamespace(upstream_steps=above))
+        for name, above in ORDER.items()
+    }
+    snapshot = SimpleNamespace(step_configurations=configurations)
+    service = Service()
+    orchestrator = SimpleNamespace(service=service, get_orchestrator_run_id=lambda: "ID")
+    monkeypatch.setenv(end_report.SECRET_VARIABLE, "its-reference")
+    monkeypatch.setattr(end_report, "active_orchestrator", lambda: orchestrator)
+    monkeypatch.setattr(end_report, "get_snapshot", lambda _: snapshot)
+    monkeypatch.setattr(end_report, "find_run", lambda *_: found)
+    monkeypatch.setattr(end_report, "is_dynamic", lambda _: steps is None)
+    end_report.clean_up(["--snapshot_id", str(uuid4()), *arguments])
+    assert service.deleted in ([], ["its-reference"])
+    return bool(service.deleted)
+
+
+DONE = dict.fromkeys(ORDER, S.COMPLETED)
+
+
+@pytest.mark.parametrize(
+    ("run", "steps", "deleted"),
+    [
+        (S.COMPLETED, DONE, True),
+        (S.COMPLETED, {**DONE, "left": S.CACHED}, True),
+        (S.RUNNING, {**DONE, "last": S.RUNNING}, False),
+        (S.RUNNING, {"first": S.COMPLETED}, False),
+        (S.RUNNING, {**DONE, "last": S.RETRYING}, False),
+        # ZenML has a run as failed that goes on.
+        (S.FAILED, {"first": S.COMPLETED, "left": S.FAILED, "right": S.RUNNING}, False),
+        (S.FAILED, {"first": S.COMPLETED, "left": S.FAILED}, False),
+        (S.FAILED, {"first": S.COMPLETED, "left": S.FAILED, "right": S.COMPLETED}, True),
+        (S.FAILED, {"first": S.FAILED}, True),
+        (S.COMPLETED, None, True),
+        (S.FAILED, None, True),
+        (S.PAUSED, None, True),  # If it is resumed, its next job has a secret of its own.
+        (S.RUNNING, None, False),
+    ],
+)
+def test_the_last_process_of_a_run_deletes_its_secret(
+    monkeypatch: pytest.MonkeyPatch,
+    run: ExecutionStatus,
+    steps: dict[str, ExecutionStatus] | None,
+    deleted: bool,
+) -> None:
+    assert cleaned_up(monkeypatch, run, steps) is deleted
+    assert not cleaned_up(monkeypatch, run, steps, schedule="nightly")
+
+
+def test_an_isolated_step_leaves_the_secret_to_the_function_that_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not cleaned_up(monkeypatch, S.COMPLETED, None, "--step_run_id", str(uuid4()))
+
+
+def test_a_process_whose_secret_cannot_be_deleted_does_not_fail(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: object, __: str) -> None:
+        raise RuntimeError("It is not yours.")
+
+    monkeypatch.setattr(Service, "delete", refuse)
+    assert not cleaned_up(monkeypatch, S.COMPLETED, DONE)
+    assert "It is not yours." in caplog.text

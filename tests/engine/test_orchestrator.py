@@ -491,6 +491,29 @@ def test_a_schedule_that_is_deleted_stops_its_runs(orchestrator: InJob, kind: st
 
 
 @IN_JOB
+def test_a_schedule_that_is_deleted_stops_its_other_runs_if_one_stop_is_refused(
+    orchestrator: InJob,
+) -> None:
+    runs = [new_run("dynamic") for _ in range(3)]
+    jobs = {run.id: orchestrator.jobs.add(JobKey(str(run.id), "first", 1), RUNNING) for run in runs}
+    kept = runs[1]
+
+    def open_runs(**of: UUID) -> list[PipelineRunResponse]:
+        return [now(run) for run in runs] if "schedule_id" in of else []
+
+    orchestrator.jobs.unstoppable = {jobs[kept.id]}
+    schedule = mock.Mock(run_metadata={"schedule_job": "nightly"})
+    with (
+        mock.patch.object(run_store, "list_open_runs", open_runs),
+        pytest.raises(RuntimeError, match=f"`{kept.name}`: .*may not stop") as refusal,
+    ):
+        orchestrator.delete_schedule(schedule)
+    assert set(orchestrator.jobs.stopped) == {jobs[run.id] for run in runs if run is not kept}
+    assert [now(run).status for run in runs] == [S.STOPPED, S.STOPPING, S.STOPPED]
+    assert not [run.name for run in runs if run is not kept and run.name in str(refusal.value)]
+
+
+@IN_JOB
 @pytest.mark.parametrize("ended_by", ["itself", "its job's death"])
 def test_a_schedule_is_paused_when_its_runs_have_ended(
     orchestrator: InJob, monkeypatch: pytest.MonkeyPatch, ended_by: str

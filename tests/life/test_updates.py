@@ -341,9 +341,11 @@ CONFLICTS: dict[str | tuple[str, str], set[str]] = {
     },
     "sagemaker": {
         f"{PACKAGE}/orchestrator.py",  # as with `local`
+        f"{PACKAGE}/config.py",  # as with `kubernetes`
     },
     "vertex": {
         f"{PACKAGE}/orchestrator.py",  # as with `local`
+        f"{PACKAGE}/config.py",  # as with `kubernetes`
         "tests/test_schedules.py",  # its last test, below which the edit is, is another
     },
     # A test was added to its end, as the owner has.

@@ -52,6 +52,15 @@ JobSpecs._complete = _complete_without_resources
 """
 }
 
+# Though there is a secret, what is in it is in the environment of the jobs too.
+TOKEN_BESIDE_THE_SECRET = {
+    "engine/services/secrets.py": {
+        "hidden = {SECRET_VARIABLE: reference}": (
+            "hidden = {SECRET_VARIABLE: reference, **job.secrets}"
+        )
+    }
+}
+
 # Whatever ZenML has of a step, it has succeeded.
 ALWAYS_SUCCEEDED = {
     "engine/run_store.py": """

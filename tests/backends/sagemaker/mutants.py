@@ -15,6 +15,7 @@ from mutants.contract import (
     SAME_SNAPSHOT,
     SAME_STEPS,
     STAYS_RUNNING,
+    TOKEN_BESIDE_THE_SECRET,
     set_if,
 )
 from mutants.mutant import Mutant
@@ -47,11 +48,11 @@ def of_job(expression: str) -> dict[str, str]:
 _task_of = SageMakerService._task
 
 
-def _task(self, job, secret, *, in_pipeline=False):
+def _task(self, job, *, in_pipeline=False):
     from dataclasses import replace
 
-    task, key = _task_of(self, job, secret, in_pipeline=in_pipeline), job.key
-    return replace(task, environment={{**task.environment, RunId.variable: {expression}}})
+    task, key = _task_of(self, job, in_pipeline=in_pipeline), job.key
+    return replace(task, told={{**task.told, RunId.variable: {expression}}})
 
 
 SageMakerService._task = _task
@@ -111,7 +112,7 @@ RunId.of_job = lambda self, platform, handle: handle.rpartition("/")[2]
         EVERY_PROCESS,
         text={
             "platform/service.py": {
-                '            environment |= {RunId.variable: {"Get": RunId.property}}\n': ""
+                '            told[RunId.variable] = {"Get": RunId.property}\n': ""
             }
         },
     ),
@@ -132,7 +133,7 @@ RunId.of_job = lambda self, platform, handle: handle.rpartition("/")[2]
         "Resources of processing jobs ignored",
         CHEAPEST,
         {
-            "platform/service.py": """
+            "platform/requests.py": """
 _chosen = instance_type
 
 
@@ -162,7 +163,7 @@ def unique_name(*texts, unique, max_length):
     Mutant(
         "Whatever version of the pipeline is the latest",
         "test_definition.py::test_submissions_that_meet_run_each_its_own_snapshot",
-        {"platform/pipelines.py": "def version_of(found):\n    return {}"},
+        {"platform/pipelines.py": "def version_of(found):\n    return None"},
     ),
     Mutant(
         "A request for each step",
@@ -189,17 +190,21 @@ SageMakerService._task = _task
     Mutant(
         "The token in the definition, though there is a secret",
         "test_secrets.py::test_no_part_of_the_token_is_where_others_can_read_it",
-        text={
-            "platform/service.py": {
-                "{variables.SECRET_VARIABLE: secret} if secret else job.secrets": (
-                    "{**({variables.SECRET_VARIABLE: secret} if secret else {}), **job.secrets}"
-                )
-            }
-        },
+        text=TOKEN_BESIDE_THE_SECRET,
     ),
     Mutant(
         "A secret that stays",
         "test_secrets.py::test_the_secret_is_gone_after_the_run",
+        {"platform/secrets.py": "Secrets.delete = lambda *_: None"},
+    ),
+    Mutant(
+        "A secret that stays if nobody waits for the run",
+        "test_secrets.py::test_the_secret_of_a_run_that_nobody_waits_for_or_looks_at_is_gone_after_it",
+        {"engine/services/end_report.py": "def clean_up(arguments):\n    pass"},
+    ),
+    Mutant(
+        "A secret that stays if the run's job cannot delete it",
+        "test_secrets.py::test_a_job_that_may_not_read_its_secret_fails_and_says_so",
         {"platform/service.py": "SageMakerService.clean_up = lambda *_: None"},
     ),
     Mutant(
@@ -285,8 +290,10 @@ Supervisor.run = run
         "A changed schedule that forgets the rest",
         "test_schedules.py::test_a_schedule_can_be_changed_paused_and_resumed_and_keeps_the_rest",
         text={
-            "platform/pipelines.py": {
-                '"ScheduleExpressionTimezone", "StartDate", "EndDate", "State",': ""
+            "platform/service.py": {
+                'model_of("scheduler").operation_model("UpdateSchedule").input_shape.members': (
+                    '["Name", "ScheduleExpression", "State", "FlexibleTimeWindow", "Target"]'
+                )
             }
         },
     ),
@@ -296,11 +303,7 @@ Supervisor.run = run
         text={
             "platform/service.py": {
                 "        pipeline = Pipeline(self._aws(), name, self._config.execution_role)\n"
-                "        try:\n": (
-                    "        project = job.labels['project_id']\n"
-                    "        pipeline = self._pipeline(f'{project}/{job.name}', job.name)\n"
-                    "        try:\n"
-                )
+                "        try:\n": "        pipeline = self._pipeline_of(job)\n        try:\n"
             }
         },
     ),

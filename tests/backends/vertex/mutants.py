@@ -12,6 +12,7 @@ from mutants.contract import (
     RUN_ID,
     STAYS_RUNNING,
     STOPPED,
+    TOKEN_BESIDE_THE_SECRET,
 )
 from mutants.mutant import Mutant
 
@@ -179,15 +180,7 @@ VertexService.clean_up = lambda *_: None
     Mutant(
         "The token in the request, though there is a secret",
         "test_service.py::test_a_secret_has_the_token_and_no_request_and_is_deleted_with_the_job",
-        {
-            "platform/service.py": """
-_with_secrets = with_secrets
-
-
-def with_secrets(job, version):
-    return _with_secrets(_with_secrets(job, version), None)
-"""
-        },
+        text=TOKEN_BESIDE_THE_SECRET,
     ),
     Mutant(
         "A changed schedule that forgets its time zone",

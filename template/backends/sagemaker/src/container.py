@@ -8,6 +8,7 @@ import os
 import sys
 
 from . import environment
+from .engine.services.secrets import SECRET_VARIABLE
 from .engine.services.supervisor import supervise
 from .job_files import write_failure
 
@@ -22,8 +23,7 @@ class SageMakerContainer:
             ClientError: If the job's role may not read the secret.
         """
         environment.unpack(os.environ)
-        arn = os.environ.get(environment.SECRET_VARIABLE)
-        if arn:
+        if arn := os.environ.get(SECRET_VARIABLE):
             import boto3  # Most jobs do not need it before ZenML does.
 
             region = arn.split(":")[3]  # boto3 does not read the variable that has it in a job

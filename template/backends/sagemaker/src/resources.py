@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .engine.services.machine_choice import asks_for_something, cheapest
 from .instances import INSTANCE_TYPES, InstanceType
-from .platform.aws import sagemaker_model
+from .platform.aws import model_of
 
 if TYPE_CHECKING:
     from zenml.config.resource_settings import ResourceSettings
@@ -64,4 +64,4 @@ def table(config: Config, *, training: bool) -> list[InstanceType]:
 
 def offered_types(kind: str) -> frozenset[str]:
     """Returns what boto3 knows as instance types of a kind of job, `Training` or `Processing`."""
-    return frozenset(sagemaker_model().shape_for(f"{kind}InstanceType").enum)
+    return frozenset(model_of("sagemaker").shape_for(f"{kind}InstanceType").enum)

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import random
+import signal
 import threading
 import uuid
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from .timeouts import wait_until
 
@@ -49,25 +50,84 @@ class Faults:
         return dice.choice(("reset", "reset-after")) if kind == "reset" else kind
 
 
-class EmulatedJobs(Protocol):
-    """The jobs of an emulator, each of which runs in a container.
+def later(seconds: float, function: Callable[[], None]) -> threading.Timer:
+    """Calls a function after some seconds, and ends with the program."""
+    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), function)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+class EmulatedJob(Protocol):
+    """A job of an emulator.
 
     Attributes:
+        container: Where it runs; None if it does not.
+        host_crashed: Whether its machine has gone down.
+    """
+
+    container: Container | None
+    host_crashed: bool
+
+
+JobType = TypeVar("JobType", bound=EmulatedJob)
+
+
+class EmulatedJobs(Generic[JobType]):
+    """The jobs of an emulator, each of which runs in a container. A subclass says how.
+
+    Attributes:
+        all: The jobs.
         hold: Whether jobs that are created stay as they are, without a process.
+        closed: Whether the emulator ends.
         stop_seconds: How long a container has from SIGTERM to SIGKILL.
     """
 
-    hold: bool
-    stop_seconds: float
+    def __init__(self, lock: threading.RLock, stop_seconds: float) -> None:
+        """Starts with none.
 
-    def run_in(self, job: Any, command: Sequence[str], log: Path) -> Container:
-        """Starts a container that sees what a job's does."""
+        Args:
+            lock: Held while jobs change.
+            stop_seconds: See above.
+        """
+        self.all: list[JobType] = []
+        self.hold = False
+        self.closed = False
+        self.stop_seconds = stop_seconds
+        self._lock = lock
+
+    def run_in(self, job: JobType, command: Sequence[str], log: Path) -> Container:
+        """Starts a container that sees what a job's does.
+
+        Args:
+            job: The job.
+            command: What runs in it.
+            log: Where its output goes.
+        """
+        raise NotImplementedError
+
+    def kill(self, job: JobType) -> None:
+        """Kills the first process of a job's container, if it runs. The rest dies with it."""
+        with self._lock:
+            if job.container is not None:
+                job.container.send_signal(signal.SIGKILL)
+
+    def crash_host(self, job: JobType) -> None:
+        """Lets the machine of a job's container go down."""
+        with self._lock:
+            job.host_crashed = job.container is not None
+            self.kill(job)
+
+    def terminate(self, job: JobType, container: Container) -> None:
+        """Asks a job's container to end, and kills it if it does not."""
+        container.terminate()
+        later(self.stop_seconds, lambda: self.kill(job))
 
 
 class EmulatedService:
     """What tests do to an emulator, whichever it is. A subclass sets `_jobs` when it starts."""
 
-    _jobs: EmulatedJobs
+    _jobs: EmulatedJobs[Any]
 
     @property
     def hold(self) -> bool:

@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from typing import NamedTuple
 
 # The console's host in each partition; it comes after the region.
 CONSOLES = {
@@ -15,16 +16,20 @@ CONSOLES = {
     "aws-us-gov": "console.amazonaws-us-gov.com",
 }
 
-# What each kind is called in an ARN, in the console's links, and in the name of its log group.
+# What each kind is called in an ARN; the kinds of jobs, as the API has them; and their pages.
 PIPELINE = "pipeline"
 TRAINING = "training-job"
 PROCESSING = "processing-job"
+JOBS = {TRAINING: "Training", PROCESSING: "Processing"}
 CONSOLE_PATHS = {TRAINING: "jobs", PROCESSING: "processing-jobs"}
-LOG_GROUPS = {TRAINING: "TrainingJobs", PROCESSING: "ProcessingJobs"}
+
+ARN = re.compile(
+    rf"arn:([^:]+):sagemaker:([^:]+):\d+:({PIPELINE}|{TRAINING}|{PROCESSING})/([^/]+)"
+    r"(?:/execution/([^/]+))?"
+)
 
 
-@dataclass(frozen=True)
-class Arn:
+class Arn(NamedTuple):
     """An ARN of a pipeline execution, or of a job.
 
     Attributes:
@@ -50,14 +55,10 @@ class Arn:
         Raises:
             ValueError: If it is none of an execution or a job.
         """
-        try:
-            arn, partition, service, region, _, resource = text.split(":", 5)
-            kind, name, *rest = resource.split("/")
-        except ValueError:
-            arn = service = kind = ""
-        if (arn, service) != ("arn", "sagemaker") or kind not in (PIPELINE, TRAINING, PROCESSING):
+        found = ARN.fullmatch(text)
+        if found is None:
             raise ValueError(f"`{text}` is no ARN of a SageMaker pipeline execution or a job.")
-        return cls(text, partition, region, kind, name, rest[-1] if rest else "")
+        return cls(text, *found.groups(default=""))
 
     def console_url(self, studio_domain_id: str | None) -> str:
         """Returns a link to where a person sees the execution or the job.
@@ -83,10 +84,8 @@ class Arn:
         Args:
             training: Whether the execution's steps are training jobs.
         """
-        kind = self.kind
-        if kind == PIPELINE:
-            kind = TRAINING if training else PROCESSING
-        group = f"$252Faws$252Fsagemaker$252F{LOG_GROUPS[kind]}"
+        kind = JOBS.get(self.kind) or ("Training" if training else "Processing")
+        group = f"$252Faws$252Fsagemaker$252F{kind}Jobs"
         # The service names the jobs of a pipeline after the execution.
         stream = f"pipelines-{self.execution}" if self.kind == PIPELINE else self.name
         return (

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..engine.protocols import JobStatus, Phase
-from .arns import PIPELINE, PROCESSING, TRAINING, Arn
+from .arns import JOBS, PIPELINE, Arn
 
 if TYPE_CHECKING:
     from .aws import Aws
@@ -34,6 +35,8 @@ BEFORE_IT_RUNS |= {"Downloading", "DownloadingTrainingImage"}
 # How a training job says what its container has said, and its exit code:
 # https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-output.html
 PROGRAM_FAILED = re.compile(r"(?:ClientError: )?AlgorithmError: (.*), exit code: (\d+)", re.DOTALL)
+# What is said of any processing job whose container fails. ZenML knows better why.
+NO_CAUSE = re.compile(r"(?:ClientError: )?AlgorithmError: See job logs for more information\.?")
 
 TOO_LATE = "it took longer than its max_runtime_in_seconds"
 
@@ -48,6 +51,7 @@ def status(word: str, reason: str) -> JobStatus:
     phase = phase_of(word)
     if found := PROGRAM_FAILED.fullmatch(reason):
         return JobStatus(phase, found[1], int(found[2]))
+    reason = NO_CAUSE.sub("", reason)
     return JobStatus(phase, reason, 0 if phase is Phase.SUCCEEDED else None)
 
 
@@ -55,41 +59,42 @@ def status_of(aws: Aws, arn: Arn) -> JobStatus:
     """Asks how an execution or a job is.
 
     Raises:
-        ClientError: If SageMaker does not say, or does not know it.
+        RefusedError: If SageMaker does not say, or does not know it.
     """
-    ask = {PIPELINE: of_execution, TRAINING: of_training_job, PROCESSING: of_processing_job}
-    return ask[arn.kind](aws, arn)
-
-
-def of_execution(aws: Aws, arn: Arn) -> JobStatus:
-    """Asks how an execution is."""
-    found = aws.call("sagemaker", "describe_pipeline_execution", PipelineExecutionArn=arn.text)
-    return status(found["PipelineExecutionStatus"], found.get("FailureReason", ""))
-
-
-def of_training_job(aws: Aws, arn: Arn) -> JobStatus:
-    """Asks how a training job is."""
-    found = aws.call("sagemaker", "describe_training_job", TrainingJobName=arn.name)
-    known = status(found["TrainingJobStatus"], found.get("FailureReason", ""))
-    detail = found.get("SecondaryStatus", "")
+    if arn.kind == PIPELINE:
+        found = aws.call("sagemaker", "describe_pipeline_execution", PipelineExecutionArn=arn.text)
+        return status(found["PipelineExecutionStatus"], found.get("FailureReason", ""))
+    kind = JOBS[arn.kind]
+    found = job_call(aws, "describe", kind, arn.name)
+    known = status(found[f"{kind}JobStatus"], found.get("FailureReason", ""))
+    detail = found.get("SecondaryStatus", "")  # of a training job
     if known.phase is Phase.RUNNING and detail in BEFORE_IT_RUNS:
         return JobStatus(Phase.PENDING)
     if detail in ("MaxRuntimeExceeded", "MaxWaitTimeExceeded"):
         return JobStatus(Phase.FAILED, TOO_LATE)
-    return known
+    # What the container of a processing job has said comes first.
+    causes = found.get("ExitMessage", ""), known.reason
+    return replace(known, reason=": ".join(filter(None, causes)))
 
 
-def of_processing_job(aws: Aws, arn: Arn) -> JobStatus:
-    """Asks how a processing job is."""
-    found = aws.call("sagemaker", "describe_processing_job", ProcessingJobName=arn.name)
-    causes = [found.get("FailureReason", ""), found.get("ExitMessage", "")]
-    return status(found["ProcessingJobStatus"], ": ".join(filter(None, causes)))
+def job_call(aws: Aws, verb: str, kind: str, name: str, **arguments: Any) -> dict[str, Any]:
+    """Makes a request about one job.
+
+    Args:
+        aws: The login.
+        verb: `create`, `describe` or `stop`.
+        kind: The kind of job, `Training` or `Processing`.
+        name: Its name.
+        arguments: The other arguments of the operation.
+    """
+    named = {f"{kind}JobName": name}
+    return aws.call("sagemaker", f"{verb}_{kind.lower()}_job", **named, **arguments)
 
 
 def status_of_step(aws: Aws, step: dict[str, Any]) -> JobStatus:
     """Reads how a step of an execution is. Of a processing job, only the job has all of it."""
-    reason = str(step.get("FailureReason", ""))
+    known = status(step["StepStatus"], step.get("FailureReason", ""))
     job = step.get("Metadata", {}).get("ProcessingJob")
-    if reason and job:
-        reason = status_of(aws, Arn.parse(job["Arn"])).reason or reason
-    return status(step["StepStatus"], reason)
+    if known.phase is not Phase.FAILED or not job:
+        return known
+    return replace(known, reason=status_of(aws, Arn.parse(job["Arn"])).reason or known.reason)

@@ -9,18 +9,24 @@ https://aws-sagemaker-mlops.github.io/sagemaker-model-building-pipeline-definiti
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.validate import ParamValidator
 
-from ..environment import LONGEST_IN_PROCESSING, LONGEST_IN_TRAINING
-from .aws import sagemaker_model
+from ..engine.protocols import Role
+from ..engine.services.requests import merge
+from ..engine.slugs import unique_name
+from ..environment import KEY_VARIABLE, LONGEST, pack, refuse_long
+from ..resources import instance_type
+from .aws import model_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from ..config import Settings
+    from ..config import Config, Settings
+    from ..engine.protocols import JobSpec
 
 # What boto3 takes as arguments, and SageMaker as JSON.
 Object = dict[str, Any]
@@ -50,95 +56,100 @@ RETRY_POLICIES = [
 ]
 
 
+# How often SageMaker starts a dynamic pipeline's function again when its host fails, which keeps
+# the ARN and so the run ID. Of processing jobs it starts none again.
+RESTARTS = 3
+
+
 @dataclass(frozen=True)
 class Task:
-    """One job.
+    """One job, as SageMaker is asked for it.
 
     Attributes:
-        image: The container's image.
-        command: The program.
-        arguments: Its arguments.
-        environment: The variables as SageMaker takes them; some may be values that it resolves.
-        instance_type: Such as `ml.m5.xlarge`.
-        role: ARN of the job's IAM role.
-        output: Where in S3 the files of a training job go.
-        settings: What the user has set for it.
-        restarts: How often a training job is started again when its host fails.
+        job: What it is to run.
+        config: The orchestrator's config.
+        folder: Where in S3 the files of a training job go.
+        told: More variables; some may be values that SageMaker resolves.
     """
 
-    image: str
-    command: Sequence[str]
-    arguments: Sequence[str]
-    environment: Mapping[str, Any]
-    instance_type: str
-    role: str
-    output: str
-    settings: Settings
-    restarts: int = 0
+    job: JobSpec
+    config: Config
+    folder: str
+    told: Mapping[str, Any]
 
     @property
-    def is_training(self) -> bool:
-        """Whether it is a training job, and not a processing job."""
-        return self.settings.use_training_step
+    def settings(self) -> Settings:
+        """What the user has set for it."""
+        return cast("Settings", self.job.settings)
+
+    @property
+    def kind(self) -> str:
+        """The kind of job, as the API has it: `Training` or `Processing`."""
+        return "Training" if self.settings.use_training_step else "Processing"
 
     def request(self) -> Object:
         """Returns the request for its job, without a name.
 
         Raises:
-            ValueError: If the settings, or `job_arguments`, have what such a job does not have.
+            ValueError: If no instance type is enough, the variables do not fit, or the settings, or
+                `job_arguments`, have what such a job does not have.
         """
-        refuse_contradictions(self.settings)
-        request = training_job(self) if self.is_training else processing_job(self)
-        if self.settings.tags:
-            request["Tags"] = tags(self.settings.tags)
-        if self.settings.job_arguments:
-            merge(request, self.settings.job_arguments)
-            check_job(request, training=self.is_training)
+        settings = self.settings
+        if problem := contradiction(settings):
+            raise ValueError(problem)
+        request = given(
+            {
+                "RoleArn": settings.execution_role or self.config.execution_role,
+                "StoppingCondition": {"MaxRuntimeInSeconds": settings.max_runtime_in_seconds},
+                "Environment": self.environment(),
+                "Tags": tags(settings.tags),
+                **(training_job(self) if settings.use_training_step else processing_job(self)),
+            }
+        )
+        if settings.job_arguments:
+            merge(request, settings.job_arguments)
+            check_job(request, self.kind)
         return request
 
+    def environment(self) -> Object:
+        """Returns the variables as SageMaker takes them."""
+        job = self.job
+        found = {**job.environment, **self.settings.environment, **job.secrets, **self.told}
+        found[KEY_VARIABLE] = str(job.key)
+        if self.begins_with_ours:
+            return pack(found, LONGEST[self.kind])
+        refuse_long(found, LONGEST[self.kind])
+        return found
 
-def longest_variable(*, training: bool) -> int:
-    """Returns how many characters a variable of a kind of job may have."""
-    return LONGEST_IN_TRAINING if training else LONGEST_IN_PROCESSING
+    @property
+    def begins_with_ours(self) -> bool:
+        """Whether our first process is in the container, and not a command of the user's."""
+        return "-m" in self.job.command
 
 
 def training_job(task: Task) -> Object:
-    """Makes the request for a training job.
+    """Returns what the request for a training job has of its own.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html
     """
-    settings = task.settings
-    request: Object = {
+    settings, is_function = task.settings, task.job.role is Role.FUNCTION
+    return {
         "AlgorithmSpecification": {
-            "TrainingImage": task.image,
+            "TrainingImage": task.job.image,
             "TrainingInputMode": "File",
             **program(task),
         },
-        "RoleArn": task.role,
-        "OutputDataConfig": {"S3OutputPath": task.output},
-        "ResourceConfig": {
-            "InstanceType": task.instance_type,
-            "InstanceCount": 1,
-            "VolumeSizeInGB": settings.volume_size_in_gb,
+        "OutputDataConfig": {
+            "S3OutputPath": settings.output_data_s3_uri or task.folder,
+            "KmsKeyId": settings.output_kms_key,
         },
-        "StoppingCondition": {"MaxRuntimeInSeconds": settings.max_runtime_in_seconds},
-        "Environment": dict(task.environment),
-    }
-    if task.restarts:
-        request["RetryStrategy"] = {"MaximumRetryAttempts": task.restarts}
-    if settings.keep_alive_period_in_seconds:
-        kept = settings.keep_alive_period_in_seconds
-        request["ResourceConfig"]["KeepAlivePeriodInSeconds"] = kept
-    if settings.volume_kms_key is not None:
-        request["ResourceConfig"]["VolumeKmsKeyId"] = settings.volume_kms_key
-    if settings.output_kms_key is not None:
-        request["OutputDataConfig"]["KmsKeyId"] = settings.output_kms_key
-    if isinstance(settings.output_data_s3_uri, str):
-        request["OutputDataConfig"]["S3OutputPath"] = settings.output_data_s3_uri
-    if vpc := vpc_config(settings):
-        request["VpcConfig"] = vpc
-    if settings.input_data_s3_uri is not None:
-        request["InputDataConfig"] = [
+        "ResourceConfig": {
+            **machine(task),
+            "KeepAlivePeriodInSeconds": settings.keep_alive_period_in_seconds or None,
+        },
+        "RetryStrategy": {"MaximumRetryAttempts": RESTARTS if is_function else None},
+        "VpcConfig": vpc_config(settings),
+        "InputDataConfig": [
             {
                 "ChannelName": channel or CHANNEL,
                 "InputMode": settings.input_data_s3_mode,
@@ -151,36 +162,32 @@ def training_job(task: Task) -> Object:
                 },
             }
             for channel, uri in channels(settings.input_data_s3_uri)
-        ]
-    return request
+        ],
+    }
 
 
 def processing_job(task: Task) -> Object:
-    """Makes the request for a processing job.
+    """Returns what the request for a processing job has of its own.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProcessingJob.html
     """
     settings = task.settings
-    request: Object = {
-        "AppSpecification": {"ImageUri": task.image, **program(task)},
-        "RoleArn": task.role,
-        "ProcessingResources": {
-            "ClusterConfig": {
-                "InstanceType": task.instance_type,
-                "InstanceCount": 1,
-                "VolumeSizeInGB": settings.volume_size_in_gb,
+    outputs = [
+        {
+            "OutputName": channel or "data",
+            "S3Output": {
+                "S3Uri": uri,
+                "LocalPath": "/".join(filter(None, (PROCESSING_OUTPUT, channel))),
+                "S3UploadMode": settings.output_data_s3_mode,
             },
-        },
-        "StoppingCondition": {"MaxRuntimeInSeconds": settings.max_runtime_in_seconds},
-        "Environment": dict(task.environment),
-    }
-    if settings.volume_kms_key is not None:
-        cluster = request["ProcessingResources"]["ClusterConfig"]
-        cluster["VolumeKmsKeyId"] = settings.volume_kms_key
-    if vpc := vpc_config(settings):
-        request["NetworkConfig"] = {"VpcConfig": vpc}
-    if settings.input_data_s3_uri is not None:
-        request["ProcessingInputs"] = [
+        }
+        for channel, uri in channels(settings.output_data_s3_uri)
+    ]
+    return {
+        "AppSpecification": {"ImageUri": task.job.image, **program(task)},
+        "ProcessingResources": {"ClusterConfig": machine(task)},
+        "NetworkConfig": {"VpcConfig": vpc_config(settings)},
+        "ProcessingInputs": [
             {
                 "InputName": channel or "data",
                 "S3Input": {
@@ -191,42 +198,51 @@ def processing_job(task: Task) -> Object:
                 },
             }
             for channel, uri in channels(settings.input_data_s3_uri)
-        ]
-    if settings.output_data_s3_uri is not None:
-        outputs = [
-            {
-                "OutputName": channel or "data",
-                "S3Output": {
-                    "S3Uri": uri,
-                    "LocalPath": "/".join(filter(None, (PROCESSING_OUTPUT, channel))),
-                    "S3UploadMode": settings.output_data_s3_mode,
-                },
-            }
-            for channel, uri in channels(settings.output_data_s3_uri)
-        ]
-        request["ProcessingOutputConfig"] = {"Outputs": outputs}
-        if settings.output_kms_key is not None:
-            request["ProcessingOutputConfig"]["KmsKeyId"] = settings.output_kms_key
-    return request
+        ],
+        "ProcessingOutputConfig": {
+            "Outputs": outputs,
+            "KmsKeyId": settings.output_kms_key if outputs else None,
+        },
+    }
+
+
+def given(request: Object) -> Object:
+    """Leaves out of a request what is None or empty, at any depth. Empty texts stay."""
+    found = {
+        key: given(value) if isinstance(value, dict) else value for key, value in request.items()
+    }
+    return {key: value for key, value in found.items() if value not in (None, [], {})}
+
+
+def machine(task: Task) -> Object:
+    """Says what a job runs on."""
+    settings, training = task.settings, task.settings.use_training_step
+    wanted = task.job.resources, settings.instance_type
+    return {
+        "InstanceType": instance_type(*wanted, task.config, training=training),
+        "InstanceCount": 1,
+        "VolumeSizeInGB": settings.volume_size_in_gb,
+        "VolumeKmsKeyId": settings.volume_kms_key,
+    }
 
 
 def program(task: Task) -> Object:
     """Says what the container runs."""
-    found: Object = {"ContainerEntrypoint": list(task.command)}
-    if task.arguments:
-        found["ContainerArguments"] = list(task.arguments)
-    return found
+    command = list(task.job.command)
+    entrypoint = 3 if task.begins_with_ours else len(command)
+    return {
+        "ContainerEntrypoint": command[:entrypoint],
+        "ContainerArguments": command[entrypoint:],
+    }
 
 
-def channels(uri: str | Mapping[str, str]) -> list[tuple[str, str]]:
+def channels(uri: str | Mapping[str, str] | None) -> list[tuple[str, str]]:
     """Lists channels and addresses; a single address has a channel without a name."""
-    return [("", uri)] if isinstance(uri, str) else list(uri.items())
+    return [("", uri)] if isinstance(uri, str) else list((uri or {}).items())
 
 
-def vpc_config(settings: Settings) -> Object | None:
+def vpc_config(settings: Settings) -> Object:
     """Says in which part of a VPC a job runs, if in one."""
-    if not settings.subnets:
-        return None
     return {"Subnets": settings.subnets, "SecurityGroupIds": settings.security_group_ids}
 
 
@@ -235,45 +251,38 @@ def tags(values: Mapping[str, str]) -> list[Object]:
     return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
-def refuse_contradictions(settings: Settings) -> None:
-    """Looks for settings that a kind of job does not have, so that none is ignored.
-
-    Raises:
-        ValueError: If there is one. It names the setting and the remedy.
-    """
+def contradiction(settings: Settings) -> str | None:
+    """Names a setting that a kind of job does not have, and the remedy, so that none is ignored."""
     training = settings.use_training_step
     if training and isinstance(settings.output_data_s3_uri, dict):
-        raise ValueError(
+        return (
             "`output_data_s3_uri` has channels, and a training job has but one output: give it one "
             "address, or set `use_training_step` to False."
         )
     if training and settings.output_data_s3_mode != "EndOfJob":
-        raise ValueError(
+        return (
             f"`output_data_s3_mode` is `{settings.output_data_s3_mode}`; the files of a training "
             "job are copied at its end: leave it out, or set `use_training_step` to False."
         )
     if not training and settings.input_data_s3_mode == "FastFile":
-        raise ValueError(
+        return (
             "`input_data_s3_mode` is `FastFile`, which processing jobs do not have: use `File` or "
             "`Pipe`, or set `use_training_step` to True."
         )
     if bool(settings.subnets) != bool(settings.security_group_ids):
-        raise ValueError(
-            "`subnets` and `security_group_ids` go together: set both, or neither of them."
-        )
+        return "`subnets` and `security_group_ids` go together: set both, or neither of them."
+    return None
 
 
-def check_job(request: Object, *, training: bool) -> None:
+def check_job(request: Object, kind: str) -> None:
     """Checks a request against boto3's description of the API, before anything is submitted.
 
     Raises:
         ValueError: If SageMaker knows no such argument, or not such a value.
     """
-    kind = "Training" if training else "Processing"
     named = {f"{kind}JobName": "name", **request, "Environment": dict[str, str]()}
-    report = ParamValidator().validate(
-        named, sagemaker_model().shape_for(f"Create{kind}JobRequest")
-    )
+    shape = model_of("sagemaker").shape_for(f"Create{kind}JobRequest")
+    report = ParamValidator().validate(named, shape)
     if report.has_errors():
         raise ValueError(
             f"With `job_arguments`, SageMaker would refuse the {kind.lower()} job: "
@@ -281,35 +290,32 @@ def check_job(request: Object, *, training: bool) -> None:
         )
 
 
-def step(name: str, task: Task, upstream: Iterable[str]) -> Object:
-    """Makes a step of a pipeline.
+def definition(steps: Iterable[tuple[Task, Iterable[str]]]) -> str:
+    """Writes the definition of a pipeline.
 
     Args:
-        name: The step's name, as SageMaker takes it.
-        task: Its job.
-        upstream: The names of the steps that have to succeed before.
+        steps: The job of each step, with the names of the steps that have to succeed before.
     """
-    found: Object = {
-        "Name": name,
-        "Type": "Training" if task.is_training else "Processing",
-        "Arguments": task.request(),
-        "RetryPolicies": RETRY_POLICIES,
-    }
-    if depends_on := list(upstream):
-        found["DependsOn"] = depends_on
-    return found
+    found = []
+    for task, upstream in steps:
+        step = {
+            "Name": step_name(task.job.name),
+            "DisplayName": task.job.name,
+            "Type": task.kind,
+            "Arguments": task.request(),
+            "RetryPolicies": RETRY_POLICIES,
+        }
+        if depends_on := list(map(step_name, upstream)):
+            step["DependsOn"] = depends_on
+        found.append(step)
+    return json.dumps({"Version": "2020-12-01", "Steps": found}, separators=(",", ":"))
 
 
-def pipeline(steps: Iterable[Object]) -> str:
-    """Writes the definition of a pipeline."""
-    definition = {"Version": "2020-12-01", "Steps": list(steps)}
-    return json.dumps(definition, separators=(",", ":"))
+def step_name(name: str) -> str:
+    """Makes the name of a pipeline's step: its own if SageMaker takes it, or one like it.
 
-
-def merge(request: Object, more: Mapping[str, Any]) -> None:
-    """Adds to a request, in place: mappings are merged, and anything else is replaced."""
-    for key, value in more.items():
-        if isinstance(value, dict) and isinstance(request.get(key), dict):
-            merge(request[key], value)
-        else:
-            request[key] = value
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_PipelineExecutionStep.html
+    """
+    if re.fullmatch(r"[A-Za-z0-9\-_]{1,64}", name):
+        return name
+    return unique_name(name, unique=name, max_length=64)

@@ -65,12 +65,8 @@ def expression(wanted: Trigger) -> str:
         return f"cron({aws_cron(wanted.cron)})"
     if wanted.interval_seconds is not None:
         return f"rate({rate(timedelta(seconds=wanted.interval_seconds))})"
-    if wanted.run_once_at is not None:
-        return f"at({wanted.run_once_at:%Y-%m-%dT%H:%M:%S})"
-    raise ValueError(
-        "The schedule has no `cron_expression`, no `interval_second` and no `run_once_start_time`. "
-        "Give it one of them."
-    )
+    assert wanted.run_once_at is not None, "ZenML takes no schedule that has none of them"
+    return f"at({wanted.run_once_at:%Y-%m-%dT%H:%M:%S})"
 
 
 def rate(interval: timedelta) -> str:
@@ -121,9 +117,7 @@ def aws_cron(cron: str) -> str:
 
 
 def aws_weekdays(weekdays: str) -> str:
-    """Writes days of the week by name, since AWS counts them in another way.
-
-    AWS knows no steps (`1-5/2`) among them, and its week ends on a Saturday: such days are listed.
+    """Lists days of the week by name: AWS counts them in another way, and has no steps (`1-5/2`).
 
     Raises:
         ValueError: If there is no such day of the week, or a part names none.
@@ -131,39 +125,26 @@ def aws_weekdays(weekdays: str) -> str:
     found: list[str] = []
     for part in weekdays.split(","):
         days, slash, step = part.partition("/")
-        first, dash, last = ("0-6" if days == "*" else days).partition("-")
-        if slash or last == "7":
-            end = weekday_number(last) if dash else len(WEEKDAYS) - 2
-            every = int(step or 1) if (step or "1").isdecimal() else 0
-            numbers = range(weekday_number(first), end + 1, every) if every else range(0)
-            if not numbers:
-                raise ValueError(f"The schedule's cron expression has days of the week `{part}`.")
-            found += map(weekday_name, numbers)
-        else:
-            found.append(re.sub(r"\d+", lambda number: weekday_name(int(number[0])), days))
+        first, _, last = ("0-6" if days == "*" else days).partition("-")
+        start = weekday(first)
+        # As an end, Sunday is the seventh day.
+        end = weekday(last) or (start and 7) if last else 6 if slash else start
+        every = int(step) if step.isdecimal() else int(not slash)
+        named = WEEKDAYS[start : end + 1 : every] if every else []
+        if not named:
+            raise ValueError(f"The schedule's cron expression has days of the week `{part}`.")
+        found += named
     return ",".join(dict.fromkeys(found))
 
 
-def weekday_number(text: str) -> int:
+def weekday(text: str) -> int:
     """Reads a day of the week, as cron has it: a number or a name.
 
     Raises:
         ValueError: If there is no such day.
     """
-    if text.isdecimal():
-        weekday_name(int(text))  # refuses what is none
-        return int(text)
     if text.upper() in WEEKDAYS:
         return WEEKDAYS.index(text.upper())
+    if text.isdecimal() and int(text) < len(WEEKDAYS):
+        return int(text)
     raise ValueError(f"The schedule's cron expression has the day of the week `{text}`.")
-
-
-def weekday_name(number: int) -> str:
-    """Names a day of the week.
-
-    Raises:
-        ValueError: If there is no such day.
-    """
-    if number >= len(WEEKDAYS):
-        raise ValueError(f"The schedule's cron expression has the day of the week {number}.")
-    return WEEKDAYS[number]

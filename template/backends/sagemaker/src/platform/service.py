@@ -4,35 +4,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    CredentialRetrievalError,
-    HTTPClientError,
-    MetadataRetrievalError,
-)
-from botocore.exceptions import (
-    ConnectionError as AwsConnectionError,
-)
 from zenml.constants import METADATA_ORCHESTRATOR_LOGS_URL, METADATA_ORCHESTRATOR_URL
 
 from .. import environment as variables
 from ..engine.protocols import JobKey, JobRefused, PipelineService, PipelineSpec, Role
+from ..engine.services.secrets import kept
 from ..engine.slugs import unique_name
 from ..job_files import own_job
-from ..resources import instance_type
 from ..run_id import EXECUTION_VARIABLE, RunId
 from . import requests, schedules
-from .arns import PIPELINE, PROCESSING, TRAINING, Arn
-from .aws import code_of, is_missing, reason
-from .job_status import status_of, status_of_step
-from .pipelines import Pipeline, change_schedule, create_schedule, delete_schedule
+from .arns import JOBS, PIPELINE, Arn
+from .aws import AwsUnavailableError, RefusedError, if_there, model_of
+from .job_status import job_call, status_of, status_of_step
+from .pipelines import Pipeline
+from .secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -42,16 +30,6 @@ if TYPE_CHECKING:
     from ..engine.protocols import JobHandle, JobSpec, JobStatus, Trigger
     from .aws import Aws
 
-# Throttling, and errors of the service, that boto3 has tried again in vain.
-OVERLOADED = {
-    "ThrottlingException", "Throttling", "TooManyRequestsException", "InternalFailure",
-    "InternalServerException", "InternalError", "ServiceUnavailable", "500", "503",
-}  # fmt: skip
-# No answer, or a login whose source did not answer. The other errors of boto3 are of the request
-# or the configuration, and stay.
-NO_ANSWER = (
-    AwsConnectionError, HTTPClientError, CredentialRetrievalError, MetadataRetrievalError,
-)  # fmt: skip
 # What SageMaker says of a job of a name that is taken, and of stopping what has ended.
 NAME_IS_TAKEN = "ResourceInUse"
 HAS_ENDED = ("ValidationException", "ConflictException")
@@ -61,23 +39,6 @@ LONGEST_SCHEDULE_NAME = 64
 # 255 characters. Beside the name, the partition and the region an ARN has 61; the longest partition
 # has 10 (`aws-us-gov`), and the longest region 15 today (`us-isof-south-1`). 41 are left over.
 LONGEST_PIPELINE_NAME = 128
-
-# How often SageMaker starts a dynamic pipeline's function again when its host fails, which keeps
-# the ARN and so the run ID. Of processing jobs it starts none again.
-RESTARTS = 3
-
-
-class AwsUnavailableError(Exception):
-    """AWS does not answer. It is worth another try."""
-
-
-class RefusedError(JobRefused):
-    """AWS has refused a request."""
-
-    def __init__(self, error: ClientError) -> None:
-        """Keeps the answer."""
-        super().__init__(reason(error))
-        self.error = error
 
 
 class SageMakerService(PipelineService):
@@ -112,26 +73,10 @@ class SageMakerService(PipelineService):
     def submit(self, job: JobSpec) -> JobHandle:
         """Starts an execution or a job; the same key gets the same one."""
         name = unique_name(run_of(job.key), job.name, unique=str(job.key), max_length=63)
-        # A step that a job submits has the secret of that job, if there is one.
-        is_step = job.role is Role.STEP
-        inherited = os.environ.get(variables.SECRET_VARIABLE) if is_step else None
-        own = None if is_step else self._keep(name, job)
-        try:
-            if isinstance(job, PipelineSpec):
-                pipeline = self._pipeline(f"{job.labels['project_id']}/{job.name}", job.name)
-                settings = cast("Settings", job.settings)
-                with asked():
-                    version = pipeline.put(
-                        self._definition(job, own), self._folder(), settings.pipeline_tags
-                    )
-                    token = hashlib.sha256(str(job.key).encode()).hexdigest()
-                    shown = name if own else ""
-                    return pipeline.start(version, token, shown, settings.max_parallelism).text
-            return self._create_job(name, self._task(job, own or inherited))
-        except JobRefused:
-            if own is not None:
-                self._delete_secret(name)
-            raise
+        with kept(self._store_for(job), job, name) as hidden:
+            if isinstance(hidden, PipelineSpec):
+                return self._start(hidden, name)
+            return self._create_job(name, self._task(hidden))
 
     def describe(self, handles: Collection[JobHandle]) -> Mapping[JobHandle, JobStatus]:
         """Asks how executions and jobs are: SageMaker tells it of one at a time."""
@@ -140,29 +85,17 @@ class SageMakerService(PipelineService):
 
     def describe_steps(self, handle: JobHandle) -> Mapping[str, JobStatus]:
         """Asks how the steps of an execution are that have begun."""
-        arn = Arn.parse(handle)
-        if arn.kind != PIPELINE:
-            return {}
-        try:
-            with asked():
-                steps = self._aws().pages(
-                    "sagemaker",
-                    "list_pipeline_execution_steps",
-                    "PipelineExecutionSteps",
-                    PipelineExecutionArn=handle,
-                    MaxResults=100,
-                )
+        found: dict[str, JobStatus] = {}
+        if Arn.parse(handle).kind != PIPELINE:
+            return found
+        listed = "list_pipeline_execution_steps", "PipelineExecutionSteps"
+        about: dict[str, Any] = {"PipelineExecutionArn": handle, "MaxResults": 100}
+        with if_there():
+            for step in self._aws().pages("sagemaker", *listed, **about):
                 # ZenML's name of a step is its `StepDisplayName`: see `_definition`.
-                return {
-                    step.get("StepDisplayName") or step["StepName"]: status_of_step(
-                        self._aws(), step
-                    )
-                    for step in steps
-                }
-        except RefusedError as refused:
-            if is_missing(refused.error):
-                return {}
-            raise
+                name = step.get("StepDisplayName") or step["StepName"]
+                found[name] = status_of_step(self._aws(), step)
+        return found
 
     def stop(self, handle: JobHandle) -> None:
         """Asks SageMaker to stop something: by SIGTERM, and after two minutes by SIGKILL.
@@ -170,18 +103,16 @@ class SageMakerService(PipelineService):
         https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopTrainingJob.html
         """
         arn = Arn.parse(handle)
-        operation, argument = {
-            PIPELINE: ("stop_pipeline_execution", {"PipelineExecutionArn": arn.text}),
-            TRAINING: ("stop_training_job", {"TrainingJobName": arn.name}),
-            PROCESSING: ("stop_processing_job", {"ProcessingJobName": arn.name}),
-        }[arn.kind]
+        aws = self._aws()
         try:
-            self._ask("sagemaker", operation, **argument)
+            with if_there():
+                if arn.kind == PIPELINE:
+                    aws.call("sagemaker", "stop_pipeline_execution", PipelineExecutionArn=handle)
+                else:
+                    job_call(aws, "stop", JOBS[arn.kind], arn.name)
         except RefusedError as refused:
-            if is_missing(refused.error):
-                return
             ended = self._status(handle)
-            if code_of(refused.error) not in HAS_ENDED or not (ended and ended.phase.is_terminal):
+            if refused.code not in HAS_ENDED or not (ended and ended.phase.is_terminal):
                 raise
 
     def logs(self, handle: JobHandle, *, follow: bool = False) -> Iterator[str]:
@@ -190,20 +121,12 @@ class SageMakerService(PipelineService):
 
     def find(self, run: str) -> Mapping[JobKey, JobHandle]:
         """Finds the jobs of a run by their names, and their keys in their variables."""
-        found = {}
-        for kind in ("Training", "Processing"):
-            with asked():
-                jobs = list(
-                    self._aws().pages(
-                        "sagemaker",
-                        f"list_{kind.lower()}_jobs",
-                        f"{kind}JobSummaries",
-                        NameContains=run_of(JobKey(run, "", 1)),
-                    )
-                )
-            for job in jobs:
-                name = {f"{kind}JobName": job[f"{kind}JobName"]}
-                described = self._ask("sagemaker", f"describe_{kind.lower()}_job", **name)
+        aws, found = self._aws(), {}
+        name = run_of(JobKey(run, "", 1))
+        for kind in JOBS.values():
+            listed = f"list_{kind.lower()}_jobs", f"{kind}JobSummaries"
+            for job in list(aws.pages("sagemaker", *listed, NameContains=name)):
+                described = job_call(aws, "describe", kind, job[f"{kind}JobName"])
                 environment = dict(described.get("Environment", {}))
                 variables.unpack(environment)
                 key = environment.get(variables.KEY_VARIABLE)
@@ -228,15 +151,14 @@ class SageMakerService(PipelineService):
         arn = Arn.parse(handle)
         name = arn.name
         if arn.kind == PIPELINE:
+            operation = "describe_pipeline_execution"
             try:
-                found = self._ask(
-                    "sagemaker", "describe_pipeline_execution", PipelineExecutionArn=handle
-                )
+                found = self._aws().call("sagemaker", operation, PipelineExecutionArn=handle)
             except RefusedError:  # It is gone.
                 return
             name = found.get("PipelineExecutionDisplayName", "")
         if name:
-            self._delete_secret(name)
+            self.secret_store.delete(self.secret_store.reference(name))
 
     # ---- Schedules
 
@@ -253,189 +175,108 @@ class SageMakerService(PipelineService):
         name = unique_name(job.name, unique=str(job.key), max_length=LONGEST_SCHEDULE_NAME)
         if not isinstance(job, PipelineSpec):
             job = PipelineSpec(**{**vars(job), "steps": [job], "upstream": {job.name: ()}})
+        target = {"RoleArn": role, "SageMakerPipelineParameters": {"PipelineParameterList": []}}
         pipeline = Pipeline(self._aws(), name, self._config.execution_role)
         try:
-            secret = self._keep(name, job)
-            with asked():
+            with kept(self._store_for(job), job, name, for_good=True) as hidden:
+                definition = self._definition(cast("PipelineSpec", hidden))
                 version = pipeline.put(
-                    self._definition(job, secret),
-                    self._folder(),
-                    settings.pipeline_tags,
-                    settings.max_parallelism,
+                    definition, self._folder(), settings.pipeline_tags, settings.max_parallelism
                 )
-                create_schedule(self._aws(), name, when, version["PipelineArn"], role)
+                target["Arn"] = version["PipelineArn"]
+                self._aws().call("scheduler", "create_schedule", Name=name, **when, Target=target)
         except BaseException:
             self.delete_schedule(name)
             raise
         return name
 
     def update_schedule(self, handle: str, *, cron: str | None, active: bool | None) -> None:
-        """Changes a schedule; what is None stays as it is."""
-        changes = {}
-        try:
-            if cron:
-                changes["ScheduleExpression"] = f"cron({schedules.aws_cron(cron)})"
-        except ValueError as error:
-            raise JobRefused(str(error)) from error
+        """Changes a schedule; what is None stays as it is.
+
+        The rest of it has to be said again, or AWS takes its defaults.
+        """
+        known = self._aws().call("scheduler", "get_schedule", Name=handle)
+        taken = model_of("scheduler").operation_model("UpdateSchedule").input_shape.members
+        changed = {key: known[key] for key in taken if key in known}
+        if cron:
+            try:
+                changed["ScheduleExpression"] = f"cron({schedules.aws_cron(cron)})"
+            except ValueError as error:
+                raise JobRefused(str(error)) from error
         if active is not None:
-            changes["State"] = "ENABLED" if active else "DISABLED"
-        if changes:
-            with asked():
-                change_schedule(self._aws(), handle, **changes)
+            changed["State"] = "ENABLED" if active else "DISABLED"
+        self._aws().call("scheduler", "update_schedule", **changed)
 
     def delete_schedule(self, handle: str) -> None:
         """Deletes a schedule, its secret and its pipeline, and stops its executions."""
-        with asked():
-            delete_schedule(self._aws(), handle)
-            pipeline = Pipeline(self._aws(), handle, self._config.execution_role)
-            pipeline.delete(lambda arn: self.stop(arn.text))
-        self._delete_secret(handle)
+        with if_there():
+            self._aws().call("scheduler", "delete_schedule", Name=handle)
+        Pipeline(self._aws(), handle, self._config.execution_role).delete(self.stop)
+        self.secret_store.delete(self.secret_store.reference(handle))
 
     def _status(self, handle: JobHandle) -> JobStatus | None:
         """Asks how one execution or job is; None if SageMaker does not know it."""
-        try:
-            with asked():
-                return status_of(self._aws(), Arn.parse(handle))
-        except RefusedError as refused:
-            if is_missing(refused.error):
-                return None
-            raise
+        with if_there():
+            return status_of(self._aws(), Arn.parse(handle))
+        return None
 
     # ---- How a job looks
 
     def _problem_of(self, job: JobSpec) -> str | None:
         try:
-            self._task(job, None).request()
+            self._task(job).request()
         except ValueError as error:
             return f"`{job.name}`: {error}"
         return None
 
-    def _definition(self, job: PipelineSpec, secret: str | None) -> str:
+    def _definition(self, job: PipelineSpec) -> str:
         """Writes the definition of a pipeline. A step's `DisplayName` is ZenML's name of it."""
-        steps = []
-        for each in job.steps:
-            upstream = map(step_name, job.upstream[each.name])
-            step = requests.step(
-                step_name(each.name), self._task(each, secret, in_pipeline=True), upstream
-            )
-            steps.append({**step, "DisplayName": each.name})
-        return requests.pipeline(steps)
+        tasks = [self._task(each, in_pipeline=True) for each in job.steps]
+        return requests.definition((task, job.upstream[task.job.name]) for task in tasks)
 
-    def _task(
-        self, job: JobSpec, secret: str | None, *, in_pipeline: bool = False
-    ) -> requests.Task:
-        settings = cast("Settings", job.settings)
-        training = settings.use_training_step
-        longest = requests.longest_variable(training=training)
-        hidden = {variables.SECRET_VARIABLE: secret} if secret else job.secrets
-        environment: dict[str, Any] = {**job.environment, **settings.environment, **hidden}
-        environment[variables.KEY_VARIABLE] = str(job.key)
+    def _task(self, job: JobSpec, *, in_pipeline: bool = False) -> requests.Task:
+        told: dict[str, Any] = {}
         if in_pipeline:
-            environment |= {EXECUTION_VARIABLE: {"Get": "Execution.PipelineExecutionArn"}}
-            environment |= {RunId.variable: {"Get": RunId.property}}
+            told[EXECUTION_VARIABLE] = {"Get": "Execution.PipelineExecutionArn"}
+            told[RunId.variable] = {"Get": RunId.property}
         elif job.role is Role.FUNCTION:
-            environment |= {RunId.function_variable: "yes"}
-        if "-m" in job.command:
-            environment = variables.pack(environment, longest)
-        else:  # A command of the user's: nothing would unpack them.
-            variables.refuse_long(environment, longest)
-        program = job.command[:3] if "-m" in job.command else job.command
-        return requests.Task(
-            image=job.image or "",
-            command=program,
-            arguments=job.command[len(program) :],
-            environment=environment,
-            instance_type=instance_type(
-                job.resources, settings.instance_type, self._config, training=training
-            ),
-            role=settings.execution_role or self._config.execution_role,
-            output=self._folder(),
-            settings=settings,
-            restarts=RESTARTS if job.role is Role.FUNCTION else 0,
-        )
+            told[RunId.function_variable] = "yes"
+        return requests.Task(job, self._config, self._folder(), told)
 
     def _create_job(self, name: str, task: requests.Task) -> JobHandle:
-        kind = "Training" if task.is_training else "Processing"
-        named = {f"{kind}JobName": name}
         try:
-            answer = self._ask("sagemaker", f"create_{kind.lower()}_job", **named, **task.request())
+            answer = job_call(self._aws(), "create", task.kind, name, **task.request())
         except RefusedError as refused:
-            if code_of(refused.error) != NAME_IS_TAKEN:
+            if refused.code != NAME_IS_TAKEN:
                 raise
             # The name is this key's alone: it is a request that was repeated.
-            answer = self._ask("sagemaker", f"describe_{kind.lower()}_job", **named)
-        return str(answer[f"{kind}JobArn"])
+            answer = job_call(self._aws(), "describe", task.kind, name)
+        return str(answer[f"{task.kind}JobArn"])
 
-    def _pipeline(self, unique: str, words: str) -> Pipeline:
-        name = unique_name(words, unique=unique, max_length=LONGEST_PIPELINE_NAME)
+    def _start(self, job: PipelineSpec, name: str) -> JobHandle:
+        settings = cast("Settings", job.settings)
+        pipeline = self._pipeline_of(job)
+        version = pipeline.put(self._definition(job), self._folder(), settings.pipeline_tags)
+        token = hashlib.sha256(str(job.key).encode()).hexdigest()
+        shown = name if settings.secrets_manager else None
+        return pipeline.start(version, token, shown, settings.max_parallelism)
+
+    def _pipeline_of(self, job: PipelineSpec) -> Pipeline:
+        unique = f"{job.labels['project_id']}/{job.name}"
+        name = unique_name(job.name, unique=unique, max_length=LONGEST_PIPELINE_NAME)
         return Pipeline(self._aws(), name, self._config.execution_role)
 
-    # ---- Secrets, and requests
+    # ---- Secrets
 
-    def _keep(self, name: str, job: JobSpec) -> str | None:
-        """Keeps what is secret of a job, if it is to be kept, and returns the secret's ARN."""
-        if not cast("Settings", job.settings).secrets_manager:
-            return None
-        try:
-            text = json.dumps(dict(job.secrets))
-            self._ask("secretsmanager", "create_secret", Name=name, SecretString=text)
-        except RefusedError as refused:
-            # The name is this key's alone: it is a request that was repeated.
-            if code_of(refused.error) != "ResourceExistsException":
-                raise
-        return self._secret(name)
+    @property
+    def secret_store(self) -> Secrets:
+        """AWS Secrets Manager, for jobs whose settings say so."""
+        return Secrets(self._aws(), self._config.execution_role)
 
-    def _secret(self, name: str) -> str:
-        """Returns the ARN of a secret. Secrets are in the account of the role that reads them."""
-        role = self._config.execution_role.split(":")
-        return f"arn:{role[1]}:secretsmanager:{self._aws().region}:{role[4]}:secret:{name}"
-
-    def _delete_secret(self, name: str) -> None:
-        # After the run its token is of no use, so a refusal does no harm.
-        with suppress(JobRefused):
-            self._ask(
-                "secretsmanager",
-                "delete_secret",
-                SecretId=self._secret(name),
-                ForceDeleteWithoutRecovery=True,
-            )
-
-    def _ask(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
-        with asked():
-            return self._aws().call(service, operation, **arguments)
-
-
-@contextmanager
-def asked() -> Iterator[None]:
-    """Puts AWS's errors into the engine's words.
-
-    Raises:
-        AwsUnavailableError: If it is worth another try.
-        RefusedError: If AWS refuses.
-        JobRefused: If boto3 does, as there is no login, say.
-    """
-    try:
-        yield
-    except ClientError as error:
-        if code_of(error) in OVERLOADED:
-            raise AwsUnavailableError(reason(error)) from error
-        raise RefusedError(error) from error
-    except NO_ANSWER as error:
-        raise AwsUnavailableError(str(error)) from error
-    except BotoCoreError as error:
-        raise JobRefused(str(error)) from error
+    def _store_for(self, job: JobSpec) -> Secrets | None:
+        return self.secret_store if cast("Settings", job.settings).secrets_manager else None
 
 
 def run_of(key: JobKey) -> str:
     """Returns what the names of a run's jobs begin with. Jobs can be listed by it."""
     return "r" + hashlib.sha256(key.run.encode()).hexdigest()[:11]
-
-
-def step_name(name: str) -> str:
-    """Makes the name of a pipeline's step: its own if SageMaker takes it, or one like it.
-
-    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_PipelineExecutionStep.html
-    """
-    if re.fullmatch(r"[A-Za-z0-9\-_]{1,64}", name):
-        return name
-    return unique_name(name, unique=name, max_length=64)

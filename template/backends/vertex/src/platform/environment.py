@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ..engine.services.requests import refuse_names
 from ..run_id import RunId
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ MOST_IN_TASK = MOST_VARIABLES - 1
 # What Vertex AI would replace by the value of another variable:
 # https://cloud.google.com/vertex-ai/docs/reference/rest/v1/EnvVar
 REFERENCE = re.compile(r"\$(?=\([a-zA-Z_][a-zA-Z0-9_]*\))")
-
-NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 EMPTY = f"{RunId.variable}_EMPTY"
 
@@ -46,12 +45,7 @@ def fit(environment: Mapping[str, str], most: int, *, restored: bool) -> dict[st
         ValueError: If they are too many, or one has a name that it does not take, or is empty and
             nobody would set it.
     """
-    for name in environment:
-        if not NAME.fullmatch(name):
-            raise ValueError(
-                f"The environment variable `{name}` has a name that Vertex AI does not take: use "
-                "letters of ASCII, digits and `_`, and no digit in front."
-            )
+    refuse_names(environment, "Vertex AI")
     full = {name: REFERENCE.sub("$$", value) for name, value in environment.items() if value}
     if empty := sorted(environment.keys() - full.keys()):
         if not restored:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from zenml.enums import ExecutionMode
 
 from ..engine.protocols import Role
+from ..engine.services.requests import merge
 from ..parameters import CustomJobParameters
 from ..resources import limits, machine_spec
 from ..run_id import RunId, placeholder
@@ -91,7 +92,7 @@ def pipeline_job_of(
 def task(name: str, upstream: Collection[str], job: JobSpec, config: Config, parent: str) -> Task:
     """Makes a task of a pipeline: a container, or one that starts a custom job."""
     settings = cast("Settings", job.settings)
-    told = {**job.environment, **TOLD}
+    told = {**job.environment, **job.secrets, **TOLD}
     if settings.custom_job_parameters is not None:
         made = custom_job(job, config, told, {})
         return Task(name, upstream, launcher(made, parent), [LAUNCHED])
@@ -120,7 +121,7 @@ def single_job(job: JobSpec, config: Config, parent: str, labels: Mapping[str, s
     known = {JOB_VARIABLE: str(job.parent)}
     if job.role is Role.FUNCTION or job.parent is None:
         known = {REGION_VARIABLE: parent}
-    return custom_job(job, config, {**job.environment, **known}, labels)
+    return custom_job(job, config, {**job.environment, **job.secrets, **known}, labels)
 
 
 def custom_job(
@@ -178,15 +179,6 @@ def is_ours(job: JobSpec) -> bool:
     """Tells whether a job begins with our container's module, which restores the environment."""
     package = __package__.rpartition(".")[0]
     return list(job.command[1:3]) == ["-m", f"{package}.container"]
-
-
-def merge(request: Object, more: Mapping[str, object]) -> None:
-    """Adds to a request, in place: mappings are merged, and anything else is replaced."""
-    for key, value in more.items():
-        if isinstance(value, dict) and isinstance(request.get(key), dict):
-            merge(request[key], value)
-        else:
-            request[key] = value
 
 
 def network(config: Config) -> Object:

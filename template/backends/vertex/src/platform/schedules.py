@@ -53,7 +53,8 @@ def schedule(wanted: Trigger, time_zone: str, most_runs: int) -> dict[str, Any]:
         start = start.replace(second=0, microsecond=0)  # Or the first would come an interval late.
         interval = timedelta(seconds=wanted.interval_seconds)
         found["cron"] = with_time_zone(every(interval, start), "UTC")
-    elif wanted.run_once_at is not None:
+    else:  # ZenML takes no schedule that has none of them.
+        assert wanted.run_once_at is not None
         due = wanted.run_once_at
         # A cron expression has whole minutes.
         due += timedelta(seconds=-due.second % 60)
@@ -64,11 +65,6 @@ def schedule(wanted: Trigger, time_zone: str, most_runs: int) -> dict[str, Any]:
         found["cron"] = with_time_zone(f"{due.minute} {due.hour} {due.day} {due.month} *", "UTC")
         found["maxRunCount"] = 1
         start = max(start, due - MINUTE)  # A cron expression has no year.
-    else:
-        raise ValueError(
-            "The schedule has no `cron_expression`, no `interval_second` and no "
-            "`run_once_start_time`. Give it one of them."
-        )
     if start > now:  # A start that is past is as good as none.
         found["startTime"] = start.isoformat()
     if wanted.end is not None:

@@ -14,7 +14,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..run_id import RunId
+from ..engine.services.secrets import SECRET_VARIABLE
 from .apart import apart
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from ..config import Config
     from .google_cloud import GoogleCloud
-
-# What names the secret that has the variables which are not there.
-SECRET_VARIABLE = f"{RunId.variable}_SECRET"
 
 # https://cloud.google.com/secret-manager/docs/reference/rest
 ENDPOINT = "https://secretmanager.googleapis.com"
@@ -41,7 +38,7 @@ PATIENCE = 300.0
 
 
 class Secrets:
-    """The secrets of a project."""
+    """The secrets of a project. A reference is the address of a secret's only version."""
 
     def __init__(self, cloud: GoogleCloud, config: Config, project: str) -> None:
         """Asks nobody yet."""
@@ -51,18 +48,12 @@ class Secrets:
         self._url = f"{endpoint}/v1/projects/{project}/secrets"
         self._cloud, self._config = cloud, config
 
-    def version_of(self, name: str) -> str:
+    def reference(self, name: str) -> str:
         """Returns where a job reads a secret."""
         return f"{self._url}/{name}/{VERSION}"
 
-    def store(self, name: str, values: Mapping[str, str], *, for_good: bool) -> None:
-        """Keeps a secret. It is no harm to do so twice.
-
-        Args:
-            name: Its ID in the project.
-            values: The variables.
-            for_good: Whether to keep it until it is deleted. Otherwise it ends after 30 days.
-        """
+    def store(self, name: str, values: Mapping[str, str], *, for_good: bool) -> str:
+        """Keeps variables. If they are not to be kept for good, they end after 30 days."""
         from .google_cloud import CONFLICT, RefusedError
 
         replica: dict[str, Any] = {"location": self._config.location}
@@ -79,13 +70,14 @@ class Secrets:
         data = base64.b64encode(json.dumps(dict(values)).encode()).decode()
         url = f"{self._url}/{name}:addVersion"
         self._cloud.request("POST", url, {"payload": {"data": data}})
+        return self.reference(name)
 
-    def delete(self, name: str) -> None:
+    def delete(self, reference: str) -> None:
         """Deletes a secret, if it is there."""
         from .google_cloud import NOT_FOUND, RefusedError
 
         try:
-            self._cloud.request("DELETE", f"{self._url}/{name}")
+            self._cloud.request("DELETE", reference.removesuffix(f"/{VERSION}"))
         except RefusedError as error:
             if error.status != NOT_FOUND:
                 raise

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from zenml.constants import METADATA_ORCHESTRATOR_LOGS_URL, METADATA_ORCHESTRATOR_URL
 
 from ..engine.job_specs import CONTROLLER_STEP
 from ..engine.protocols import JobKey, PipelineService, PipelineSpec, Role
+from ..engine.services.secrets import kept
 from ..engine.slugs import unique_name
 from . import manifests
 from .google_cloud import (
@@ -25,7 +24,7 @@ from .google_cloud import (
 from .job_status import is_ending, status_of, word_of
 from .names import CUSTOM, LONGEST_JOB_ID, LONGEST_LABEL, PIPELINE, JobName, own_job
 from .schedules import schedule, time_zone_of, with_time_zone
-from .secrets import SECRET_VARIABLE, Secrets
+from .secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -96,19 +95,10 @@ class VertexService(PipelineService):
 
     def submit(self, job: JobSpec) -> JobHandle:
         """Creates a pipeline job or a custom job, unless there is one of this key."""
-        # A job that another one submits has the same secret, if there is one.
-        inherited = os.environ.get(SECRET_VARIABLE) if own_job() else None
-        keeps = cast("Settings", job.settings).secret_manager and job.role is not Role.STEP
         name = unique_name(job.name, unique=str(job.key), max_length=LONGEST_LABEL)
-        version = self._secrets.version_of(name) if keeps else inherited
-        if keeps:
-            self._secrets.store(name, job.secrets, for_good=False)
-        try:
-            handle = self._create(with_secrets(job, version), {SECRET: name} if keeps else {})
-        except RefusedError:
-            if keeps:
-                self._secrets.delete(name)
-            raise
+        keeps = cast("Settings", job.settings).secret_manager and job.role is not Role.STEP
+        with kept(self.secret_store if keeps else None, job, name) as hidden:
+            handle = self._create(hidden, {SECRET: name} if keeps else {})
         self._created[handle] = time.monotonic()
         return handle
 
@@ -208,7 +198,7 @@ class VertexService(PipelineService):
         if handle not in self._labels:
             self._get(handle)
         if name := self._labels.get(handle, {}).get(SECRET):
-            self._secrets.delete(name)
+            self.secret_store.delete(self.secret_store.reference(name))
 
     def will_restart(self) -> bool:
         """Tells whether this process's job, which is told to end, is started again."""
@@ -229,23 +219,16 @@ class VertexService(PipelineService):
         schedules = f"{self.parent}/schedules"
         if known := next(self._pages(schedules, "schedules", f'display_name="{name}"'), None):
             return str(known["name"])
-        version = self._secrets.version_of(name) if settings.secret_manager else None
-        hidden = with_secrets(job, version)
         make: Any = manifests.function_pipeline_job
-        if isinstance(hidden, PipelineSpec):
+        if isinstance(job, PipelineSpec):
             make = manifests.pipeline_job
-        made = make(hidden, self._config, self.parent, self._root())
-        made["labels"][SCHEDULE] = name
-        request = {"parent": self.parent, "pipelineJob": made}
-        if version is not None:
-            self._secrets.store(name, job.secrets, for_good=True)
-        body = {"displayName": name, **when, "createPipelineJobRequest": request}
-        try:
+        store = self.secret_store if settings.secret_manager else None
+        with kept(store, job, name, for_good=True) as hidden:
+            made = make(hidden, self._config, self.parent, self._root())
+            made["labels"][SCHEDULE] = name
+            request = {"parent": self.parent, "pipelineJob": made}
+            body = {"displayName": name, **when, "createPipelineJobRequest": request}
             return str(self._ask("POST", schedules, body)["name"])
-        except RefusedError:
-            if version is not None:
-                self._secrets.delete(name)
-            raise
 
     def update_schedule(self, handle: str, *, cron: str | None, active: bool | None) -> None:
         """Changes when a schedule is due, pauses it, or lets it go on."""
@@ -274,12 +257,13 @@ class VertexService(PipelineService):
         for each in [*self._pages(jobs, PIPELINE, f'labels.{SCHEDULE}="{name}"')]:
             if not is_ending(each):
                 self.stop(each["name"])
-        self._secrets.delete(name)
+        self.secret_store.delete(self.secret_store.reference(name))
 
     # ---- Requests
 
     @property
-    def _secrets(self) -> Secrets:
+    def secret_store(self) -> Secrets:
+        """Secret Manager, for jobs whose settings say so."""
         _, project, *_ = self.parent.split("/")
         return Secrets(self._cloud, self._config, project)
 
@@ -308,16 +292,3 @@ class VertexService(PipelineService):
     def _url(self, path: str) -> str:
         host = self._config.api_endpoint or f"{self._config.location}-aiplatform.googleapis.com"
         return f"{host if '://' in host else f'https://{host}'}/v1/{path}"
-
-
-def with_secrets(job: JobSpec, version: str | None) -> JobSpec:
-    """Puts the secret variables into the environment of a job, or the name of what has them.
-
-    Args:
-        job: The job; of a pipeline, that of each step.
-        version: Where the job reads them; None if they are in its environment.
-    """
-    if isinstance(job, PipelineSpec):
-        job = replace(job, steps=[with_secrets(step, version) for step in job.steps])
-    more = job.secrets if version is None else {SECRET_VARIABLE: version}
-    return replace(job, environment={**job.environment, **more})

@@ -375,6 +375,9 @@ class JobOrchestrator(IsolatedSteps):
         """Deletes a schedule, and stops its runs in progress.
 
         They could not go on: ZenML's token for them ends with the schedule.
+
+        Raises:
+            RuntimeError: If some of them cannot be stopped. All are tried, and it names those.
         """
         handle = schedule.run_metadata.get(self.schedule_metadata)
         if handle is None:
@@ -384,9 +387,18 @@ class JobOrchestrator(IsolatedSteps):
             # First of all, so that their steps take it for a stop, and not for a failure.
             run_store.publish_stopping(run.id, SCHEDULE_DELETED)
         self._schedules().delete_schedule(str(handle))
+        refused = []
         for run in run_store.list_open_runs(schedule_id=schedule.id):
-            self._stop_jobs(run)  # What its own job has submitted, it may not be able to stop.
-            run_store.end_run(run.id, SCHEDULE_DELETED, failed=False)
+            # What its own job has submitted, it may not be able to stop.
+            if refusals := self._stop_jobs(run):
+                refused.append(f"`{run.name}`: {shorten(str(refusals[0]))}")
+            else:
+                run_store.end_run(run.id, SCHEDULE_DELETED, failed=False)
+        if refused:
+            raise RuntimeError(
+                f"The schedule `{schedule.name}` fires no more, but not all of its runs could be "
+                f"stopped: {'; '.join(refused)}. Delete it again to try once more."
+            )
 
     def _wait_for_runs(self, schedule: ScheduleResponse) -> None:
         clock, told = Clock(), False

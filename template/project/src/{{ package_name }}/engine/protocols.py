@@ -370,6 +370,23 @@ class PipelineSpec(JobSpec):
     mode: ExecutionMode | None = None
 
 
+class SecretStore(Protocol):
+    """Where a service keeps secrets. A reference is what its jobs read one by."""
+
+    def store(self, name: str, values: Mapping[str, str], *, for_good: bool) -> str:
+        """Keeps variables, and returns the reference. It is no harm to do so twice.
+
+        Args:
+            name: What the secret is called.
+            values: The variables.
+            for_good: Whether to keep them until they are deleted: those of a schedule. Those of a
+                run may end when no run can be in progress any more.
+        """
+
+    def delete(self, reference: str) -> None:
+        """Deletes a secret, if it is there and this may be done."""
+
+
 class PipelineService(JobPlatform, Protocol):
     """Runs whole pipelines; and single jobs, for dynamic pipelines: functions and isolated steps.
 
@@ -381,6 +398,11 @@ class PipelineService(JobPlatform, Protocol):
 
     A word for a status that is not known yet is `Phase.RUNNING`: services get new ones.
     """
+
+    @property
+    def secret_store(self) -> SecretStore | None:
+        """Where secrets of jobs are kept, by `services.secrets.kept`; None if nowhere."""
+        return None
 
     def describe_steps(self, handle: JobHandle) -> Mapping[str, JobStatus]:
         """Tells how the steps of an execution are.

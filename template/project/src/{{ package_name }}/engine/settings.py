@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveInt
+from pydantic import ConfigDict, PositiveInt
 from zenml.config.base_settings import BaseSettings
 from zenml.orchestrators import BaseOrchestratorConfig
 
@@ -11,17 +11,16 @@ from zenml.orchestrators import BaseOrchestratorConfig
 class JobSettings(BaseSettings):
     """The settings that every orchestrator on the engine has, read from the pipeline."""
 
-    synchronous: bool = Field(
-        default=True,
-        description=(
-            "Whether `pipeline()` returns when the run has finished. If not, it returns as soon "
-            "as the run was submitted."
-        ),
-    )
-    max_parallelism: PositiveInt | None = Field(
-        default=None,
-        description="How many steps of the run may be in progress at the same time.",
-    )
+    # A text below a field describes it, also in what ZenML shows of it.
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    synchronous: bool = True
+    """Whether `pipeline()` returns when the run has finished. If not, it returns as soon as the run
+    was submitted.
+    """
+
+    max_parallelism: PositiveInt | None = None
+    """How many steps of the run may be in progress at the same time."""
 
 
 class JobConfig(BaseOrchestratorConfig):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import signal
 import threading
 import time
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..containers import Request
+from ..emulated_service import EmulatedJobs, later
 from .model import ApiError, check, service_model
 from .storage import Storage, TransferError, lay_out
 
@@ -147,7 +147,7 @@ class Machines:
     environment: Mapping[str, str]
 
 
-class Jobs:
+class Jobs(EmulatedJobs[Job]):
     """The jobs of an account in a region."""
 
     def __init__(
@@ -165,11 +165,8 @@ class Jobs:
             storage: Copies their inputs and outputs.
             arn_prefix: What their ARNs begin with.
         """
-        self.all: list[Job] = []
-        self.hold = False
-        self.closed = False
-        self.stop_seconds = STOP_SECONDS
-        self._lock, self._machines, self._storage = lock, machines, storage
+        super().__init__(lock, STOP_SECONDS)
+        self._machines, self._storage = machines, storage
         self._arn_prefix = arn_prefix
         self._on_end: dict[str, Callable[[Job], None]] = {}
 
@@ -264,23 +261,7 @@ class Jobs:
             if job.held:
                 self._end(job, "Stopped", why)
             elif job.container is not None:
-                self._terminate(job, job.container)
-
-    def _terminate(self, job: Job, container: Container) -> None:
-        container.terminate()
-        later(self.stop_seconds, lambda: self.kill(job))
-
-    def kill(self, job: Job) -> None:
-        """Kills the first process of a job's container, if it runs."""
-        with self._lock:
-            if job.container is not None:
-                job.container.send_signal(signal.SIGKILL)
-
-    def crash_host(self, job: Job) -> None:
-        """Lets the machine of a job's container go down."""
-        with self._lock:
-            job.host_crashed = job.container is not None
-            self.kill(job)
+                self.terminate(job, job.container)
 
     def forget(self, job: Job) -> None:
         """Ends a job at once, and forgets it; nobody is told."""
@@ -291,13 +272,7 @@ class Jobs:
             self.all.remove(job)
 
     def run_in(self, job: Job, command: Sequence[str], log: Path) -> Container:
-        """Starts a container that sees what a job's does.
-
-        Args:
-            job: The job.
-            command: What runs in it.
-            log: Where its output goes.
-        """
+        """Starts a container that sees what a job's does."""
         work = job.folder / "app"
         work.mkdir(exist_ok=True)
         request = Request(
@@ -339,7 +314,7 @@ class Jobs:
         with self._lock:
             job.container, job.pid, job.started = container, container.pid, time.time()
             if job.why_stopped:
-                self._terminate(job, container)
+                self.terminate(job, container)
             else:
                 job.move_to("Training" if job.training else "Processing")
         limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds")
@@ -398,14 +373,6 @@ class Jobs:
         job.move_to(secondary or status, status)
         if on_end := self._on_end.pop(job.arn, None):
             on_end(job)
-
-
-def later(seconds: float, function: Callable[[], None]) -> threading.Timer:
-    """Calls a function after some seconds, and ends with the program."""
-    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), function)
-    timer.daemon = True
-    timer.start()
-    return timer
 
 
 def said(job: Job, file: str) -> str:

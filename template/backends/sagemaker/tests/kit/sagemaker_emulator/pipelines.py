@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from ..emulated_service import later
 from .definition import INTERNAL_ERROR, Definition, Step, parse, refused, resolve
 from .jobs import INTERNAL_ERROR as HOST_FAILED
-from .jobs import Job, Jobs, check_role, later, paged, valid_request
+from .jobs import Job, Jobs, check_role, paged, valid_request
 from .model import ApiError
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import signal
 import threading
 import time
 from dataclasses import dataclass, field
@@ -20,9 +19,9 @@ from google.cloud import aiplatform_v1
 from google.protobuf import empty_pb2, json_format
 from .api import ApiError
 from ..containers import Container, Containers, Request
+from ..emulated_service import EmulatedJobs, later
 from .resources import (
     Operations,
-    later,
     new_number,
     page,
     problem,
@@ -152,7 +151,7 @@ class Machines(NamedTuple):
     project_number: str
 
 
-class Jobs:
+class Jobs(EmulatedJobs[Job]):
     """The custom jobs of a project in a region, and the methods for them."""
 
     def __init__(
@@ -166,11 +165,8 @@ class Jobs:
             machines: Where containers run.
             operations: Where the operations are that delete jobs.
         """
-        self.all: list[Job] = []
-        self.hold = False
-        self.stop_seconds = 30.0
-        self.closed = False
-        self._lock, self._checks, self._machines = lock, checks, machines
+        super().__init__(lock, stop_seconds=30.0)
+        self._checks, self._machines = checks, machines
         self._operations = operations
         self._on_end: dict[str, Callable[[Job], None]] = {}
 
@@ -263,13 +259,7 @@ class Jobs:
         return found
 
     def run_in(self, job: Job, command: Sequence[str], log: Path) -> Container:
-        """Starts a container that sees what a job's does.
-
-        Args:
-            job: The job.
-            command: What runs in it.
-            log: Where its output goes.
-        """
+        """Starts a container that sees what a job's does."""
         work = str(job.folder / "app")
         request = Request(
             command=[*command],
@@ -303,7 +293,7 @@ class Jobs:
             job.container, job.pid = container, container.pid
             job.attempts += 1
             if job.why_stopped:
-                self._terminate(job, container)
+                self.terminate(job, container)
             else:
                 job.move_to(JobState.JOB_STATE_RUNNING)
         scheduling = job.message.job_spec.scheduling
@@ -370,7 +360,7 @@ class Jobs:
             if job.held:
                 self._end(job, *job.why_stopped)
             elif job.container is not None:
-                self._terminate(job, job.container)
+                self.terminate(job, job.container)
 
     def _time_out(self, job: Job) -> None:
         """Cancels a job that has run for too long.
@@ -383,26 +373,10 @@ class Jobs:
         """
         self.cancel(job, "The job has exceeded its maximum running time.")
 
-    def _terminate(self, job: Job, container: Container) -> None:
-        container.terminate()
-        later(self.stop_seconds, lambda: self.kill(job))
-
     def run_out_of_memory(self, job: Job) -> None:
         """Kills the first process of a job's container, as the kernel does."""
         with self._lock:
             job.out_of_memory = job.container is not None
-            self.kill(job)
-
-    def kill(self, job: Job) -> None:
-        """Kills the first process of a job's container, if it runs. The rest dies with it."""
-        with self._lock:
-            if job.container is not None:
-                job.container.send_signal(signal.SIGKILL)
-
-    def crash_host(self, job: Job) -> None:
-        """Lets the machine of a job's container go down."""
-        with self._lock:
-            job.host_crashed = job.container is not None
             self.kill(job)
 
     def forget(self, job: Job) -> None:

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from google.cloud import aiplatform_v1
 from google.protobuf import empty_pb2, json_format
+from ..emulated_service import later
 from .api import ApiError, refuse_if
 from .checks import MAX_NAME, check_display_name, check_labels, check_workload
 from .jobs import CANCELLED, CustomJob, Job, Jobs, JobState, ended_text
-from .resources import Operations, later, new_number, page, problem, set_times, timestamp
+from .resources import Operations, new_number, page, problem, set_times, timestamp
 from .spec import Spec, Task, launched, parse
 
 if TYPE_CHECKING:

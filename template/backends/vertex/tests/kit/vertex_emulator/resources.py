@@ -9,7 +9,6 @@ from __future__ import annotations
 import operator
 import random
 import re
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -64,14 +63,6 @@ def set_times(message: Any, owner: Any) -> None:
         seconds = getattr(owner, attribute, None)
         if seconds is not None:
             getattr(message, field).CopyFrom(timestamp(seconds))
-
-
-def later(seconds: float, function: Callable[[], None]) -> threading.Timer:
-    """Calls a function after some seconds, and ends with the program."""
-    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), function)
-    timer.daemon = True
-    timer.start()
-    return timer
 
 
 def page(

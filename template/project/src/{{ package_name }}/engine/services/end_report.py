@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,12 +22,14 @@ from ..run_store import (
     get_run,
     get_snapshot,
     get_step_run,
+    is_dynamic,
 )
+from .secrets import SECRET_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from zenml.models import PipelineRunResponse
+    from zenml.models import PipelineRunResponse, PipelineSnapshotResponse
 
 logger = get_logger(__name__)
 
@@ -51,10 +54,7 @@ def report_end(
     Returns:
         Whether what it was to do had succeeded before.
     """
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    for option in ("--snapshot_id", "--run_id", "--step_name", "--step_run_id"):
-        parser.add_argument(option)
-    job, _ = parser.parse_known_args(arguments)
+    job = parse(arguments)
     if job.step_run_id:
         step_run = get_step_run(UUID(job.step_run_id))
         if step_run.status not in TERMINAL:
@@ -62,13 +62,8 @@ def report_end(
             end_step_run(step_run, cause, stopped=was_stopped(run, told_to_end=told_to_end))
         return step_run.status.is_successful
     snapshot = get_snapshot(UUID(job.snapshot_id))
-    # A `ServiceOrchestrator`, which cannot be named here: its module imports that of our caller.
-    orchestrator: Any = Client().active_stack.orchestrator
-    found = (
-        get_run(UUID(job.run_id))
-        if job.run_id
-        else find_run(snapshot, orchestrator.get_orchestrator_run_id())
-    )
+    orchestrator = active_orchestrator()
+    found = run_of(job, snapshot, orchestrator)
     if found is None:  # Nothing is left open in ZenML.
         return False
     stopped = was_stopped(found, told_to_end=told_to_end)
@@ -86,6 +81,69 @@ def report_end(
         orchestrator.stop_others(found)
         end_run(found.id, f"The pipeline's function failed: {cause}", failed=not stopped)
     return False
+
+
+def clean_up(arguments: Sequence[str]) -> None:
+    """Deletes the secret of a run that ends with this process: nobody else may see its end.
+
+    If it cannot be done, it stays until somebody looks at the run. That of a schedule stays anyhow.
+
+    Args:
+        arguments: Those of ZenML's entrypoint.
+    """
+    job = parse(arguments)
+    reference = os.environ.get(SECRET_VARIABLE)
+    if reference is None or job.step_run_id:  # The function that waits for the step ends the run.
+        return
+    try:
+        snapshot, orchestrator = get_snapshot(UUID(job.snapshot_id)), active_orchestrator()
+        run = run_of(job, snapshot, orchestrator)
+        if run is not None and run.schedule is None and is_over(run, snapshot):
+            orchestrator.service.secret_store.delete(reference)
+    except Exception as error:
+        logger.warning("The run's secret is not deleted by its last job: %s", error)
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Reads what a process was to do."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    for option in ("--snapshot_id", "--run_id", "--step_name", "--step_run_id"):
+        parser.add_argument(option)
+    return parser.parse_known_args(arguments)[0]
+
+
+def active_orchestrator() -> Any:
+    """Returns the `ServiceOrchestrator`. Its module imports that of our caller."""
+    return Client().active_stack.orchestrator
+
+
+def run_of(
+    job: argparse.Namespace, snapshot: PipelineSnapshotResponse, orchestrator: Any
+) -> PipelineRunResponse | None:
+    """Finds the run that a process belongs to; None if ZenML does not know it yet."""
+    if job.run_id:
+        return get_run(UUID(job.run_id))
+    return find_run(snapshot, orchestrator.get_orchestrator_run_id())
+
+
+def is_over(run: PipelineRunResponse, snapshot: PipelineSnapshotResponse) -> bool:
+    """Tells whether no step of a run is in progress, or can still begin.
+
+    ZenML has a static run as failed as soon as a step is, while others may go on.
+    """
+    if is_dynamic(run):
+        return run.status.is_finished or run.status is ExecutionStatus.PAUSED
+    # Steps that have failed, and those below them. They are in an order in which they can run.
+    cut_off: set[str] = set()
+    for name, step in snapshot.step_configurations.items():
+        begun = run.steps.get(name)
+        if begun is None and cut_off.isdisjoint(step.spec.upstream_steps):
+            return False
+        if begun is not None and not begun.status.is_finished:
+            return False
+        if begun is None or not begun.status.is_successful:
+            cut_off.add(name)
+    return True
 
 
 def was_stopped(run: PipelineRunResponse, *, told_to_end: bool) -> bool:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exit_codes import SIGNALLED, describe_exit
 from ..retries import retry_delay
+from .secrets import SECRET_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -180,7 +181,15 @@ class Supervisor:
 
         sys.argv = [sys.argv[0], *self._arguments]
         entrypoint.main()
+        self._clean_up()
         return True
+
+    def _clean_up(self) -> None:
+        """Deletes the run's secret, if there is one and the run has ended."""
+        if SECRET_VARIABLE in os.environ:
+            from .end_report import clean_up
+
+            clean_up(self._arguments)
 
     def _report(self, cause: str, *, last: bool) -> bool:
         """Tells ZenML of the end of the process, which may not have been able to.
@@ -197,12 +206,14 @@ class Supervisor:
             from .end_report import report_end
 
             wait_for_zenml()
-            return report_end(
+            had_succeeded = report_end(
                 self._arguments,
                 cause,
                 told_to_end=self._told_to_end,
                 fail_fast=last and self._options.fail_fast,
                 will_restart=self._container.will_restart,
             )
+            self._clean_up()
+            return had_succeeded
 
         return self._wait_for(report, signal.SIG_IGN).done
