@@ -35,7 +35,7 @@ BACKENDS = [
         if folder.name != LOCAL
     ),
 ]
-REPORT = "\x1e"  # as client.py begins its reports
+MARK = "\x1e"  # as client.py begins its reports, and zenml_commands.py ends a command
 TAIL = 20
 # How long a program may take to end after Ctrl-C, and what it has started after it.
 END_SECONDS = 20.0
@@ -189,11 +189,29 @@ def prepare(work: Workplace, backend: str) -> None:
 def register(work: Workplace) -> None:
     """Tells ZenML of the orchestrator."""
     heading("Register it in ZenML")
-    zenml = work.program("zenml")
-    work.do("The flavor", zenml, "orchestrator", "flavor", "register", FLAVOR)
-    work.do("An orchestrator", zenml, "orchestrator", "register", "demo", "--flavor", "my_orch")
-    stack = ("stack", "register", "demo", "-o", "demo", "-a", "default", "--set")
-    work.do("A stack", zenml, *stack)
+    commands = {
+        "The flavor": f"zenml orchestrator flavor register {FLAVOR}",
+        "An orchestrator": "zenml orchestrator register demo --flavor my_orch",
+        "A stack": "zenml stack register demo -o demo -a default --set",
+    }
+    left = deque(commands)
+    progress = Progress(left[0])
+
+    def hear(line: str) -> None:
+        nonlocal progress
+        progress.tick()
+        if line.startswith(MARK):
+            progress.end(True, commands[left.popleft()])
+            if left:
+                progress = Progress(left[0])
+
+    try:
+        # One process runs them all: to start ZenML's command line takes seconds.
+        run = (work.program("python"), str(HERE / "zenml_commands.py"), *commands.values())
+        work.run(run, hear)
+    except BaseException:
+        progress.end(False)
+        raise
 
 
 class Show:
@@ -218,7 +236,7 @@ class Show:
     def hear(self, line: str) -> None:
         """Takes a line of the client's output."""
         self._progress.tick()
-        if line.startswith(REPORT):
+        if line.startswith(MARK):
             self.reports.append(json.loads(line[1:]))
             self._progress.end(True)
             show(self.reports[-1])
