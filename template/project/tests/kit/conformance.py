@@ -291,8 +291,13 @@ class PlatformConformance:
             "image": self.image,
             "command": (*self.python, "-c", code),
             "environment": {},
+            # What is used of `ResourceSettings`, here and by `kit.recording`.
             "resources": SimpleNamespace(
-                cpu_count=None, memory=None, gpu_count=None, get_memory=lambda _: None
+                cpu_count=None,
+                memory=None,
+                gpu_count=None,
+                get_memory=lambda _: None,
+                model_dump=lambda **_: {},
             ),
             "settings": self.settings,
             "labels": {"run_id": run, "step_name": name, "pipeline": "größte Pipeline"},

@@ -129,6 +129,8 @@ def name_of(annotation: Any) -> str:
     """Returns the name of a type, without the modules that it and its parameters are from."""
     if annotation is Ellipsis:
         return "..."
+    if get_origin(annotation) is Annotated:
+        return name_of(get_args(annotation)[0])
     name = getattr(get_origin(annotation) or annotation, "__name__", str(annotation))
     inner = ", ".join(name_of(each) for each in get_args(annotation))
     return f"{name}[{inner}]" if inner else name

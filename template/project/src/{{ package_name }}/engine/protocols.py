@@ -197,8 +197,9 @@ class JobPlatform(Protocol):
     def validate(self, job: JobSpec) -> None:
         """Checks a job without submitting it: settings, resources, names.
 
-        It is called for every job of a run before the first is submitted. It asks nobody: what
-        only the platform knows, `submit` refuses.
+        It is called for every job of a run before the first is submitted. It may ask the platform,
+        once for all jobs that ask for the same; no answer is no objection, and nothing is asked
+        again. Whatever it lets pass, `submit` can still refuse.
 
         Raises:
             ValueError: If the platform can never run it. The text names every field that is wrong,
