@@ -70,7 +70,10 @@ def test_its_tables_are_written(repository: Path) -> None:
     whole = wiring.read_text()
     # As it is written by hand: the list of files comes with the tables.
     wiring.write_text(whole.partition("\nfiles:")[0] + "\nfiles:\n")
-    assert "renewed README.md" in run(repository, "tests/renew.py")
+    renewed = run(repository, "tests/renew.py")
+    assert "renewed README.md" in renewed
+    # The toys' own are kept with them.
+    assert "settings.md" not in renewed, "Copy those pages to tests/life/toy*."
     assert wiring.read_text() == whole
     readme = (repository / "README.md").read_text()
     assert re.search(r"^\| `toy` \| one process for each step \| `uuid` \|", readme, re.MULTILINE)
