@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .engine.services.machine_choice import asks_for_something, cheapest
-from .instances import INSTANCE_TYPES, InstanceType
+from .engine.services.machine_choice import MachineType, asks_for_something, cheapest
+from .instances import INSTANCE_TYPES
 from .platform.aws import model_of
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ def instance_type(
         ) from None
 
 
-def table(config: Config, *, training: bool) -> list[InstanceType]:
+def table(config: Config, *, training: bool) -> list[MachineType]:
     """Lists the types to choose from: ours and the config's, as far as SageMaker has them."""
     types = {} if config.only_these_instance_types else {each.name: each for each in INSTANCE_TYPES}
     offered = offered_types("Training" if training else "Processing")
     types = {name: each for name, each in types.items() if name in offered}
     types |= {
-        name: InstanceType(name, each.vcpus, each.memory_gib, each.gpus, each.usd_per_hour)
+        name: MachineType(name, each.vcpus, each.memory_gib, each.usd_per_hour, each.gpus)
         for name, each in config.instance_types.items()
     }
     return list(types.values())

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from zenml.config.resource_settings import ByteUnit
 
-from .engine.services.machine_choice import asks_for_something, cheapest
-from .platform.machines import MACHINE_TYPES, MachineType
+from .engine.services.machine_choice import (
+    MachineType,
+    asks_for_something,
+    cheapest,
+    described,
+)
+from .platform.machines import MACHINE_TYPES
 
 if TYPE_CHECKING:
     from zenml.config.resource_settings import ResourceSettings
@@ -48,24 +53,18 @@ def limits(
     Raises:
         ValueError: If a task cannot have as much.
     """
+    cores, megabytes = wanted.cpu_count, math.ceil(wanted.get_memory(ByteUnit.MB) or 0)
+    if (cores or 0) > MOST_CPUS or megabytes > MOST_MEMORY_GB * 1000:
+        raise ValueError(
+            f"It asks for {described(wanted)}. A task has at most {MOST_CPUS} CPUs and "
+            f"{MOST_MEMORY_GB}GB: ask for less, or name a `machine_type` in "
+            "`custom_job_parameters`."
+        )
     found: dict[str, Any] = {}
-    if wanted.cpu_count:
-        if wanted.cpu_count > MOST_CPUS:
-            raise ValueError(
-                f"It asks for cpu_count={wanted.cpu_count:g}. A task has at most {MOST_CPUS} CPUs: "
-                "ask for less, or name a `machine_type` in `custom_job_parameters`."
-            )
-        found["cpuLimit"] = float(wanted.cpu_count)
-        found["resourceCpuLimit"] = cpus(wanted.cpu_count)
-    if wanted.memory:
-        megabytes = math.ceil(wanted.get_memory(ByteUnit.MB) or 0)
-        if megabytes > MOST_MEMORY_GB * 1000:
-            raise ValueError(
-                f"It asks for memory={wanted.memory}. A task has at most {MOST_MEMORY_GB}GB: ask "
-                "for less, or name a `machine_type` in `custom_job_parameters`."
-            )
-        found["memoryLimit"] = megabytes / 1000
-        found["resourceMemoryLimit"] = f"{megabytes}M"
+    if cores:
+        found |= {"cpuLimit": float(cores), "resourceCpuLimit": cpus(cores)}
+    if megabytes:
+        found |= {"memoryLimit": megabytes / 1000, "resourceMemoryLimit": f"{megabytes}M"}
     if wanted.gpu_count:
         kind, count = accelerator(wanted, accelerator_type, config)
         found["accelerator"] = {
@@ -172,14 +171,7 @@ def table(config: Config) -> list[MachineType]:
     """Lists the types to choose from: ours and the config's."""
     ours = [] if config.only_these_machine_types else list(MACHINE_TYPES)
     theirs = [
-        MachineType(
-            name=each.machine_type or name,
-            vcpus=each.vcpus,
-            memory_gib=each.memory_gib,
-            usd_per_hour=each.usd_per_hour,
-            accelerator=each.accelerator,
-            gpus=each.gpus,
-        )
+        MachineType(each.machine_type or name, **each.model_dump(exclude={"machine_type"}))
         for name, each in config.machine_types.items()
     ]
     replaced = {(each.name, each.gpus) for each in theirs}

@@ -61,6 +61,10 @@ class Login:
         from google.auth.transport.requests import AuthorizedSession
 
         self.project = project
+        if hasattr(credentials, "with_always_use_jwt_access"):
+            # Of a key. It signs its tokens by itself then, and asks nobody for one, as in Google's
+            # clients: https://google.aip.dev/auth/4111
+            credentials = credentials.with_always_use_jwt_access(True)
         # It renews credentials that can renew themselves.
         self.session: AuthorizedSession = AuthorizedSession(credentials)
 

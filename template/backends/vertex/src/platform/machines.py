@@ -26,36 +26,7 @@ https://cloud.google.com/vertex-ai/docs/quotas
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class MachineType:
-    """One type of machine, with a number of GPUs, and what it offers.
-
-    Attributes:
-        name: The name that Vertex AI knows, such as `n1-standard-4`.
-        vcpus: The number of virtual CPUs.
-        memory_gib: The memory of the machine, in Google's GB: 2**30 bytes.
-        usd_per_hour: Compute Engine's price on demand in us-central1, GPUs included, in US dollars
-            an hour.
-        accelerator: The kind of GPU, one of the API's `AcceleratorType`s, such as
-            `NVIDIA_TESLA_T4`. None if the machine has none.
-        gpus: The number of whole GPUs.
-    """
-
-    name: str
-    vcpus: int
-    memory_gib: float
-    usd_per_hour: float
-    accelerator: str | None = None
-    gpus: int = 0
-
-    def __str__(self) -> str:
-        """Says what it has, for people."""
-        gpus = f", {self.gpus} x {self.accelerator}" if self.accelerator else ""
-        return f"{self.name} ({self.vcpus} CPUs, {self.memory_gib:g} GB{gpus})"
-
+from ..engine.services.machine_choice import MachineType
 
 MACHINE_TYPES: tuple[MachineType, ...] = (
     # Only E2 and N1 without a GPU: the two share one quota, which is far larger than that of N2.
@@ -81,39 +52,39 @@ MACHINE_TYPES: tuple[MachineType, ...] = (
     MachineType("n1-highcpu-64", 64, 57.6, 2.2688),
     MachineType("n1-highcpu-96", 96, 86.4, 3.402),
     # NVIDIA T4, 16 GB a GPU.
-    MachineType("n1-standard-4", 4, 15, 0.54, "NVIDIA_TESLA_T4", 1),
-    MachineType("n1-standard-8", 8, 30, 0.73, "NVIDIA_TESLA_T4", 1),
-    MachineType("n1-standard-16", 16, 60, 1.11, "NVIDIA_TESLA_T4", 1),
-    MachineType("n1-standard-8", 8, 30, 1.08, "NVIDIA_TESLA_T4", 2),
-    MachineType("n1-standard-16", 16, 60, 1.46, "NVIDIA_TESLA_T4", 2),
-    MachineType("n1-standard-32", 32, 120, 2.22, "NVIDIA_TESLA_T4", 2),
-    MachineType("n1-standard-16", 16, 60, 2.16, "NVIDIA_TESLA_T4", 4),
-    MachineType("n1-standard-32", 32, 120, 2.92, "NVIDIA_TESLA_T4", 4),
-    MachineType("n1-standard-64", 64, 240, 4.44, "NVIDIA_TESLA_T4", 4),
-    MachineType("n1-standard-96", 96, 360, 5.96, "NVIDIA_TESLA_T4", 4),
+    MachineType("n1-standard-4", 4, 15, 0.54, 1, "NVIDIA_TESLA_T4"),
+    MachineType("n1-standard-8", 8, 30, 0.73, 1, "NVIDIA_TESLA_T4"),
+    MachineType("n1-standard-16", 16, 60, 1.11, 1, "NVIDIA_TESLA_T4"),
+    MachineType("n1-standard-8", 8, 30, 1.08, 2, "NVIDIA_TESLA_T4"),
+    MachineType("n1-standard-16", 16, 60, 1.46, 2, "NVIDIA_TESLA_T4"),
+    MachineType("n1-standard-32", 32, 120, 2.22, 2, "NVIDIA_TESLA_T4"),
+    MachineType("n1-standard-16", 16, 60, 2.16, 4, "NVIDIA_TESLA_T4"),
+    MachineType("n1-standard-32", 32, 120, 2.92, 4, "NVIDIA_TESLA_T4"),
+    MachineType("n1-standard-64", 64, 240, 4.44, 4, "NVIDIA_TESLA_T4"),
+    MachineType("n1-standard-96", 96, 360, 5.96, 4, "NVIDIA_TESLA_T4"),
     # NVIDIA L4, 24 GB a GPU.
-    MachineType("g2-standard-4", 4, 16, 0.7068, "NVIDIA_L4", 1),
-    MachineType("g2-standard-8", 8, 32, 0.8536, "NVIDIA_L4", 1),
-    MachineType("g2-standard-12", 12, 48, 1.0004, "NVIDIA_L4", 1),
-    MachineType("g2-standard-16", 16, 64, 1.1472, "NVIDIA_L4", 1),
-    MachineType("g2-standard-32", 32, 128, 1.7343, "NVIDIA_L4", 1),
-    MachineType("g2-standard-24", 24, 96, 2.0008, "NVIDIA_L4", 2),
-    MachineType("g2-standard-48", 48, 192, 4.0017, "NVIDIA_L4", 4),
-    MachineType("g2-standard-96", 96, 384, 8.0033, "NVIDIA_L4", 8),
+    MachineType("g2-standard-4", 4, 16, 0.7068, 1, "NVIDIA_L4"),
+    MachineType("g2-standard-8", 8, 32, 0.8536, 1, "NVIDIA_L4"),
+    MachineType("g2-standard-12", 12, 48, 1.0004, 1, "NVIDIA_L4"),
+    MachineType("g2-standard-16", 16, 64, 1.1472, 1, "NVIDIA_L4"),
+    MachineType("g2-standard-32", 32, 128, 1.7343, 1, "NVIDIA_L4"),
+    MachineType("g2-standard-24", 24, 96, 2.0008, 2, "NVIDIA_L4"),
+    MachineType("g2-standard-48", 48, 192, 4.0017, 4, "NVIDIA_L4"),
+    MachineType("g2-standard-96", 96, 384, 8.0033, 8, "NVIDIA_L4"),
     # NVIDIA A100, 40 GB a GPU.
-    MachineType("a2-highgpu-1g", 12, 85, 3.673385, "NVIDIA_TESLA_A100", 1),
-    MachineType("a2-highgpu-2g", 24, 170, 7.34677, "NVIDIA_TESLA_A100", 2),
-    MachineType("a2-highgpu-4g", 48, 340, 14.69354, "NVIDIA_TESLA_A100", 4),
-    MachineType("a2-highgpu-8g", 96, 680, 29.38708, "NVIDIA_TESLA_A100", 8),
-    MachineType("a2-megagpu-16g", 96, 1360, 55.739504, "NVIDIA_TESLA_A100", 16),
+    MachineType("a2-highgpu-1g", 12, 85, 3.673385, 1, "NVIDIA_TESLA_A100"),
+    MachineType("a2-highgpu-2g", 24, 170, 7.34677, 2, "NVIDIA_TESLA_A100"),
+    MachineType("a2-highgpu-4g", 48, 340, 14.69354, 4, "NVIDIA_TESLA_A100"),
+    MachineType("a2-highgpu-8g", 96, 680, 29.38708, 8, "NVIDIA_TESLA_A100"),
+    MachineType("a2-megagpu-16g", 96, 1360, 55.739504, 16, "NVIDIA_TESLA_A100"),
     # NVIDIA A100, 80 GB a GPU.
-    MachineType("a2-ultragpu-1g", 12, 170, 5.0688, "NVIDIA_A100_80GB", 1),
-    MachineType("a2-ultragpu-2g", 24, 340, 10.1376, "NVIDIA_A100_80GB", 2),
-    MachineType("a2-ultragpu-4g", 48, 680, 20.2752, "NVIDIA_A100_80GB", 4),
-    MachineType("a2-ultragpu-8g", 96, 1360, 40.5504, "NVIDIA_A100_80GB", 8),
+    MachineType("a2-ultragpu-1g", 12, 170, 5.0688, 1, "NVIDIA_A100_80GB"),
+    MachineType("a2-ultragpu-2g", 24, 340, 10.1376, 2, "NVIDIA_A100_80GB"),
+    MachineType("a2-ultragpu-4g", 48, 680, 20.2752, 4, "NVIDIA_A100_80GB"),
+    MachineType("a2-ultragpu-8g", 96, 1360, 40.5504, 8, "NVIDIA_A100_80GB"),
     # NVIDIA H100, 80 GB a GPU.
-    MachineType("a3-highgpu-1g", 26, 234, 11.06125, "NVIDIA_H100_80GB", 1),
-    MachineType("a3-highgpu-2g", 52, 468, 22.1225, "NVIDIA_H100_80GB", 2),
-    MachineType("a3-highgpu-4g", 104, 936, 44.245, "NVIDIA_H100_80GB", 4),
-    MachineType("a3-highgpu-8g", 208, 1872, 88.49, "NVIDIA_H100_80GB", 8),
+    MachineType("a3-highgpu-1g", 26, 234, 11.06125, 1, "NVIDIA_H100_80GB"),
+    MachineType("a3-highgpu-2g", 52, 468, 22.1225, 2, "NVIDIA_H100_80GB"),
+    MachineType("a3-highgpu-4g", 104, 936, 44.245, 4, "NVIDIA_H100_80GB"),
+    MachineType("a3-highgpu-8g", 208, 1872, 88.49, 8, "NVIDIA_H100_80GB"),
 )

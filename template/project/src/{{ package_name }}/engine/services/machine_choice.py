@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from zenml.config.resource_settings import ByteUnit
 
@@ -17,30 +18,34 @@ if TYPE_CHECKING:
 NEAREST = 3
 
 
-class MachineType(Protocol):
-    """A type of machine. Its text says to people what it has."""
+@dataclass(frozen=True)
+class MachineType:
+    """One type of machine, with a number of GPUs, and what it offers.
 
-    @property
-    def vcpus(self) -> int:
-        """The number of virtual CPUs."""
+    Attributes:
+        name: The name that the service knows.
+        vcpus: The number of virtual CPUs.
+        memory_gib: The memory, in GiB (2**30 bytes).
+        usd_per_hour: The price, GPUs included. It only puts types in order.
+        gpus: The number of whole GPUs.
+        accelerator: The kind of GPUs, where a service lets one choose it; None without GPUs.
+    """
 
-    @property
-    def memory_gib(self) -> float:
-        """The memory, in GiB (2**30 bytes)."""
+    name: str
+    vcpus: int
+    memory_gib: float
+    usd_per_hour: float
+    gpus: int = 0
+    accelerator: str | None = None
 
-    @property
-    def gpus(self) -> int:
-        """The number of whole GPUs."""
-
-    @property
-    def usd_per_hour(self) -> float:
-        """Its price. It only puts types in order."""
-
-
-Known = TypeVar("Known", bound=MachineType)
+    def __str__(self) -> str:
+        """Says what it has, for people."""
+        kind = f"{self.gpus} x {self.accelerator}" if self.accelerator else f"{self.gpus} GPUs"
+        gpus = f", {kind}" if self.gpus else ""
+        return f"{self.name} ({self.vcpus} CPUs, {self.memory_gib:g} GiB{gpus})"
 
 
-def cheapest(wanted: ResourceSettings, known: Sequence[Known], what: str) -> Known:
+def cheapest(wanted: ResourceSettings, known: Sequence[MachineType], what: str) -> MachineType:
     """Chooses a type of machine.
 
     Args:
