@@ -11,6 +11,7 @@ from zenml.constants import METADATA_ORCHESTRATOR_LOGS_URL, METADATA_ORCHESTRATO
 
 from .. import environment as variables
 from ..engine.protocols import JobKey, JobRefused, PipelineService, PipelineSpec, Role
+from ..engine.services.requests import as_pipeline
 from ..engine.services.secrets import kept
 from ..engine.slugs import unique_name
 from ..job_files import own_job
@@ -173,12 +174,10 @@ class SageMakerService(PipelineService):
         settings = cast("Settings", job.settings)
         when = schedules.schedule(trigger, settings.schedule_time_zone)
         name = unique_name(job.name, unique=str(job.key), max_length=LONGEST_SCHEDULE_NAME)
-        if not isinstance(job, PipelineSpec):
-            job = PipelineSpec(**{**vars(job), "steps": [job], "upstream": {job.name: ()}})
         target = {"RoleArn": role, "SageMakerPipelineParameters": {"PipelineParameterList": []}}
         pipeline = Pipeline(self._aws(), name, self._config.execution_role)
         try:
-            with kept(self._store_for(job), job, name, for_good=True) as hidden:
+            with kept(self._store_for(job), as_pipeline(job), name, for_good=True) as hidden:
                 definition = self._definition(cast("PipelineSpec", hidden))
                 version = pipeline.put(
                     definition, self._folder(), settings.pipeline_tags, settings.max_parallelism

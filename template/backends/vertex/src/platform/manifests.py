@@ -22,14 +22,11 @@ from .names import JOB_VARIABLE, REGION_VARIABLE, display_name
 from .pipeline_spec import LAUNCHED, Task, container, launcher, pipeline_spec, variables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from ..config import Config, Settings
     from ..engine.protocols import JobSpec, PipelineSpec
     from .google_cloud import Object
-
-# What the one task of a scheduled dynamic pipeline is called.
-FUNCTION = "function"
 
 # What a task knows its run by, and the job that it belongs to. Vertex AI replaces it.
 TOLD = {
@@ -39,7 +36,7 @@ TOLD = {
 
 
 def pipeline_job(spec: PipelineSpec, config: Config, parent: str, root: str) -> Object:
-    """Makes the pipeline job of a static pipeline.
+    """Makes the pipeline job of a pipeline.
 
     Args:
         spec: The pipeline.
@@ -50,33 +47,13 @@ def pipeline_job(spec: PipelineSpec, config: Config, parent: str, root: str) -> 
     Raises:
         ValueError: If a step asks for what there is not, or its environment does not fit.
     """
-    tasks = [step_task(spec, step, config, parent) for step in spec.steps]
-    goes_on = spec.mode is ExecutionMode.CONTINUE_ON_FAILURE
-    return pipeline_job_of(tasks, spec, config, root, policy="SLOW" if goes_on else "FAST")
-
-
-def step_task(spec: PipelineSpec, step: JobSpec, config: Config, parent: str) -> Task:
-    """Makes the task of a step. An error names the step."""
-    try:
-        return task(step.name, spec.upstream[step.name], step, config, parent)
-    except ValueError as error:
-        raise ValueError(f"Step `{step.name}`: {error}") from error
-
-
-def function_pipeline_job(job: JobSpec, config: Config, parent: str, root: str) -> Object:
-    """Makes the pipeline job that a schedule of a dynamic pipeline starts: its function."""
-    only = task(FUNCTION, (), job, config, parent)
-    return pipeline_job_of([only], job, config, root, policy="FAST")
-
-
-def pipeline_job_of(
-    tasks: list[Task], job: JobSpec, config: Config, root: str, *, policy: str
-) -> Object:
-    """Makes a pipeline job of its tasks."""
+    policy = "SLOW" if spec.mode is ExecutionMode.CONTINUE_ON_FAILURE else "FAST"
     made: Object = {
-        "displayName": display_name(job.name),
-        "pipelineSpec": pipeline_spec(job.name, tasks),
-        "labels": dict(cast("Settings", job.settings).labels),
+        "displayName": display_name(spec.name),
+        "pipelineSpec": pipeline_spec(
+            spec.name, [task(spec, step, config, parent) for step in spec.steps]
+        ),
+        "labels": dict(cast("Settings", spec.settings).labels),
         "runtimeConfig": {
             "gcsOutputDirectory": root,
             "failurePolicy": f"PIPELINE_FAILURE_POLICY_FAIL_{policy}",
@@ -89,20 +66,24 @@ def pipeline_job_of(
     return made
 
 
-def task(name: str, upstream: Collection[str], job: JobSpec, config: Config, parent: str) -> Task:
-    """Makes a task of a pipeline: a container, or one that starts a custom job."""
-    settings = cast("Settings", job.settings)
-    told = {**job.environment, **job.secrets, **TOLD}
-    if settings.custom_job_parameters is not None:
-        made = custom_job(job, config, told, {})
-        return Task(name, upstream, launcher(made, parent), [LAUNCHED])
-    what = container(
-        str(job.image),
-        job.command,
-        fit(told, MOST_IN_TASK, restored=is_ours(job)),
-        limits(job.resources, settings.accelerator_type, config),
-    )
-    return Task(name, upstream, what)
+def task(spec: PipelineSpec, step: JobSpec, config: Config, parent: str) -> Task:
+    """Makes the task of a step: a container, or one that starts a custom job."""
+    settings = cast("Settings", step.settings)
+    told = {**step.environment, **step.secrets, **TOLD}
+    outputs: list[str] = []
+    try:
+        if settings.custom_job_parameters is not None:
+            what, outputs = launcher(custom_job(step, config, told, {}), parent), [LAUNCHED]
+        else:
+            what = container(
+                str(step.image),
+                step.command,
+                fit(told, MOST_IN_TASK, restored=is_ours(step)),
+                limits(step.resources, settings.accelerator_type, config),
+            )
+    except ValueError as error:
+        raise ValueError(f"Step `{step.name}`: {error}") from error
+    return Task(step.name, spec.upstream[step.name], what, outputs)
 
 
 def single_job(job: JobSpec, config: Config, parent: str, labels: Mapping[str, str]) -> Object:

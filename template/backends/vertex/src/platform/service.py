@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from zenml.constants import METADATA_ORCHESTRATOR_LOGS_URL, METADATA_ORCHESTRATOR_URL
 
 from ..engine.job_specs import CONTROLLER_STEP
 from ..engine.protocols import JobKey, PipelineService, PipelineSpec, Role
+from ..engine.services.requests import as_pipeline
 from ..engine.services.secrets import kept
 from ..engine.slugs import unique_name
 from . import manifests
@@ -219,12 +220,9 @@ class VertexService(PipelineService):
         schedules = f"{self.parent}/schedules"
         if known := next(self._pages(schedules, "schedules", f'display_name="{name}"'), None):
             return str(known["name"])
-        make: Any = manifests.function_pipeline_job
-        if isinstance(job, PipelineSpec):
-            make = manifests.pipeline_job
         store = self.secret_store if settings.secret_manager else None
-        with kept(store, job, name, for_good=True) as hidden:
-            made = make(hidden, self._config, self.parent, self._root())
+        with kept(store, as_pipeline(job), name, for_good=True) as hidden:
+            made = manifests.pipeline_job(hidden, self._config, self.parent, self._root())
             made["labels"][SCHEDULE] = name
             request = {"parent": self.parent, "pipelineJob": made}
             body = {"displayName": name, **when, "createPipelineJobRequest": request}

@@ -6,8 +6,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from ..protocols import PipelineSpec
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from ..protocols import JobSpec
 
 VARIABLE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -28,6 +32,13 @@ def refuse_names(variables: Iterable[str], service: str) -> None:
                 f"The environment variable `{name}` has a name that {service} does not take: use "
                 "letters of ASCII, digits and `_`, and no digit in front."
             )
+
+
+def as_pipeline(job: JobSpec) -> PipelineSpec:
+    """Makes a pipeline of one step of a single job: that of a function, which a schedule starts."""
+    if isinstance(job, PipelineSpec):
+        return job
+    return PipelineSpec(**{**vars(job), "steps": [job], "upstream": {job.name: ()}})
 
 
 def merge(request: dict[str, Any], more: Mapping[str, Any]) -> None:
