@@ -188,12 +188,13 @@ class SlurmPlatform(JobPlatform):
 
     def find(self, run: str) -> Mapping[JobKey, JobHandle]:
         """Lists the folders of a run. The queue has the numbers of jobs whose answer was lost."""
-        listed = scheduler.list_jobs("list")
+        files = [*self._folder.glob(f"{run}/*/key")]
+        listed = scheduler.list_jobs("list") if files else []
         keys = {
             f"{run}/{file.parent.name}/{number_of(file.parent, listed)}": JobKey.parse(read(file))
-            for file in self._folder.glob(f"{run}/*/key")
+            for file in files
         }
-        return {keys[handle]: handle for handle in self.describe(keys)}
+        return {keys[handle]: handle for handle in self.describe(keys)} if keys else {}
 
     def current_job(self) -> JobHandle | None:
         """Reads what a job's script tells its processes."""
