@@ -178,7 +178,7 @@ class SageMakerService(PipelineService):
         pipeline = Pipeline(self._aws(), name, self._config.execution_role)
         try:
             with kept(self._store_for(job), as_pipeline(job), name, for_good=True) as hidden:
-                definition = self._definition(cast("PipelineSpec", hidden))
+                definition = self._definition(hidden)
                 version = pipeline.put(
                     definition, self._folder(), settings.pipeline_tags, settings.max_parallelism
                 )

@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from ..protocols import JobRefused, PipelineSpec, Role
+from ..protocols import JobRefused, JobSpec, PipelineSpec, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..protocols import JobSpec, SecretStore
+    from ..protocols import SecretStore
+
+Spec = TypeVar("Spec", bound=JobSpec)
 
 # By this variable a job knows the secret that has the variables which are not there.
 SECRET_VARIABLE = "ZENML_JOB_SECRET"  # noqa: S105 - no secret
@@ -24,8 +26,8 @@ SECRET_VARIABLE = "ZENML_JOB_SECRET"  # noqa: S105 - no secret
 
 @contextmanager
 def kept(
-    secrets: SecretStore | None, job: JobSpec, name: str, *, for_good: bool = False
-) -> Iterator[JobSpec]:
+    secrets: SecretStore | None, job: Spec, name: str, *, for_good: bool = False
+) -> Iterator[Spec]:
     """Keeps the secrets of a job while it is submitted. If it is refused, they are deleted.
 
     Args:
