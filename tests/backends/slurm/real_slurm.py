@@ -38,6 +38,9 @@ SUFFIX = "-wlm"
 # What the node claims to have; nothing of it is enforced.
 CPUS, MEMORY_MB, GPUS = 16, 32_000, 2
 
+# A Unix socket's path has 107 bytes at most; a job's is `<folder>/spool/localhost_<job>.<step>`.
+LONGEST_FOLDER = 70
+
 # How long the daemons may take to start, in seconds.
 START_SECONDS = 60.0
 
@@ -197,9 +200,14 @@ class RealSlurm:
 
         Args:
             root: Where the packages are.
-            folder: An empty folder.
+            folder: An empty folder. Each job has a Unix socket below it, so its path is short.
             user: Whose the daemons and the jobs are: a key of `AS_USER`.
+
+        Raises:
+            ValueError: If the path is too long: jobs would be cancelled.
         """
+        if len(str(folder)) > LONGEST_FOLDER:
+            raise ValueError(f"The folder of a Slurm has a path that is too long: {folder}")
         self.folder, self.bin, self._user = folder, folder / "bin", user
         (library,) = root.glob("usr/lib/*/slurm-wlm")
         self._root = root

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 import pytest
 from backends.slurm.real_slurm import RealSlurm, packages
@@ -10,18 +11,17 @@ from live import Owner, announced, kept
 from mutants.runner import zenml_server
 from projects import installed
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 @pytest.mark.long
 @pytest.mark.gate
 def test_the_contract_is_kept_live_and_nothing_is_left(tmp_path: Path) -> None:
     root = packages()
     project = installed(tmp_path, backend="slurm", project_name="my-orch")
-    (tmp_path / "slurm").mkdir()
-    slurm = RealSlurm(root, tmp_path / "slurm")
-    with slurm.running(), zenml_server(project, tmp_path / "server") as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm-") as folder,
+        RealSlurm(root, Path(folder)).running() as slurm,
+        zenml_server(project, tmp_path / "server") as server,
+    ):
         connection = {
             f"ZENML_STORE_{name}": server[f"TEST_ZENML_{name}"]
             for name in ("URL", "USERNAME", "PASSWORD")
