@@ -175,9 +175,11 @@ def test_a_server_that_ends_each_watch_at_once_is_not_asked_all_the_time(
 
 
 def test_nothing_is_left_of_one_that_is_closed(source: FakeSource) -> None:
-    before = threading.active_count()
+    # By their name: threads of other tests may end meanwhile.
+    name = "closed at once"
     for _ in range(10):
-        opened = Informer(source, lambda _: None, transient=(AwayError,))
+        opened = Informer(source, lambda _: None, transient=(AwayError,), name=name)
         opened.start(5)
+        assert name in [thread.name for thread in threading.enumerate()]
         opened.close()
-    assert threading.active_count() == before
+        assert name not in [thread.name for thread in threading.enumerate()]
