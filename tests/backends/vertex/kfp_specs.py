@@ -9,6 +9,7 @@ project is one with the backend `vertex`, whose folders `src` and `tests` are on
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from kfp.dsl.base_component import BaseComponent
 from kit.vertex_emulator.spec import launched, parse
 from my_orch.config import Config, Settings
 from my_orch.engine.protocols import JobKey, JobSpec, Role
+from my_orch.engine.services.requests import as_pipeline
 from my_orch.parameters import CustomJobParameters
 from my_orch.platform import manifests
 from my_orch.platform.pipeline_spec import Task, pipeline_spec
@@ -122,7 +124,8 @@ def ours(config: Config, name: str, *upstream: str, **changes: Any) -> Task:
         environment=OWN,
         **fields,
     )
-    return manifests.task(name, upstream, job, config, PARENT)
+    pipeline = replace(as_pipeline(job), upstream={name: upstream})
+    return manifests.task(pipeline, job, config, PARENT)
 
 
 def ours_of_containers(config: Config) -> dict[str, Any]:
