@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -65,9 +66,12 @@ def serving(port: int = 0, script: Callable[[str], int | None] = lambda _: 200) 
 
 
 @pytest.fixture
-def free_port() -> int:
-    with serving() as server:
-        return int(server.server_address[1])
+def free_port() -> Iterator[int]:
+    """A port at which nobody listens, and which no other process gets meanwhile."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture(autouse=True)
