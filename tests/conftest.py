@@ -1,8 +1,15 @@
-"""Shares tests out so that no worker is left alone with a long one at the end."""
+"""Shares tests out so that no worker ends with a long one alone, and ends a test that hangs."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# How long a test may take with all that it prepares, in seconds, on a quiet machine with two cores.
+# One that waits for ever would end the whole gate without a word.
+SECONDS = 300
+LONG_SECONDS = 800
 
 
 # What is not chosen has been left out by then.
@@ -22,3 +29,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for number in range(workers)
         for item in (*long[number::workers], *others[ends[number] : ends[number + 1]])
     ]
+    factor = float(os.environ.get("TEST_TIMEOUT_FACTOR") or 1)
+    for item in others:
+        item.add_marker(pytest.mark.timeout(SECONDS * factor))
+    for item in long:
+        item.add_marker(pytest.mark.timeout(LONG_SECONDS * factor))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from zenml.zen_stores.rest_zen_store import RestZenStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,3 +30,12 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("ZENML_CONFIG_PATH", str(tmp_path_factory.mktemp("zenml")))
         patch.setenv("ZENML_ANALYTICS_OPT_IN", "false")
         yield
+
+
+@pytest.fixture(autouse=True)
+def requests_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undoes what `wait_for_zenml` does to ZenML in this process, as each of our entrypoints does.
+
+    Of two that are laid over each other, the one without a limit would wait for ever.
+    """
+    monkeypatch.setattr(RestZenStore, "_request", RestZenStore._request)

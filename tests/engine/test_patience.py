@@ -76,10 +76,9 @@ def free_port() -> Iterator[int]:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets nobody wait long, and undoes what `wait_for_zenml` does to ZenML."""
+    """Lets nobody wait long."""
     for module in (patience, clock):
         monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr(RestZenStore, "_request", RestZenStore._request)  # noqa: SLF001
 
 
 def connect(port: int) -> RestZenStore:
