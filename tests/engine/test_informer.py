@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from engine import informer
 from engine.informer import Event, EventKind, ExpiredVersionError, Informer, NotSyncedError
+from kit import timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,10 +60,7 @@ class FakeSource:
 
 def wait_until(condition: Callable[[], object]) -> None:
     """Waits until a condition holds, for at most ten seconds."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    timeouts.wait_until(condition, 10, what="the condition", pause=0.005)
 
 
 @pytest.fixture

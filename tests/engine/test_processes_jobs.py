@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from engine.processes.process_job import ProcessJob, Program
 from engine.processes.reservations import Capacity, ReservationError, Reservations, Resources
 from engine.protocols import JobStatus, Phase
 from engine.texts import LONGEST
+from kit.timeouts import scaled, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,16 +51,13 @@ def start(fork: bool, tmp_path: Path) -> Callable[..., ProcessJob]:
 
 def finish(job: ProcessJob) -> JobStatus:
     """Waits for the end of a job."""
-    assert job.wait(60), "the job did not end"
+    assert job.wait(scaled(60)), "the job did not end"
     return job.status
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> None:
     """Waits until a condition is true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.01)
+    wait_until(condition, seconds, what="the condition")
 
 
 def lines_of_jobs(capfd: pytest.CaptureFixture[str]) -> list[str]:

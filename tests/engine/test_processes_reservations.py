@@ -17,6 +17,7 @@ from engine.processes.reservations import (
     Reservations,
     Resources,
 )
+from kit.timeouts import scaled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,11 +96,11 @@ def test_nobody_overtakes(tmp_path: Path) -> None:
         time.sleep(0.05)
     cancelled.add("given up")
     woken["given up"].set()
-    threads[1].join(5)
+    threads[1].join(scaled(5))
     assert order == ["given up has nothing"]  # There is enough for the small one, all the same.
     reservations.release(held)
     for thread in threads:
-        thread.join(5)
+        thread.join(scaled(5))
     assert order == ["given up has nothing", "big", "small"]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from engine.services.supervisor import FAIL_FAST, NOT_RESTORED, RETRY, supervised_arguments
+from kit.timeouts import scaled
 from zenml.config.retry_config import StepRetryConfig
 from zenml.enums import ExecutionMode
 
@@ -77,7 +78,7 @@ class Supervised:
 
     def end(self) -> tuple[int, list[str]]:
         """Returns its exit code, and the lines that it has written since."""
-        output, _ = self._process.communicate(timeout=60)
+        output, _ = self._process.communicate(timeout=scaled(60))
         return self._process.returncode, output.splitlines()
 
 

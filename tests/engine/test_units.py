@@ -26,6 +26,7 @@ from engine.sightings import LOST, Sighting, describe_end
 from engine.slugs import label_value, slugify, unique_name
 from engine.texts import LONGEST, NOTE, shorten
 from engine.waiting import MAX_OUTAGE_SECONDS, wait_until_terminal
+from kit.timeouts import scaled
 from requests import ConnectionError as RequestsConnectionError
 from simulation import (
     Ending,
@@ -379,7 +380,7 @@ def test_a_log_that_breaks_off_just_before_the_job_s_end_is_read_once_more(
     platform = Ending(World(Scenario(upstream={}), 0))
     follower = LogFollower(platform, "job")
     follower.start()
-    follower._thread.join(10)
+    follower._thread.join(scaled(10))
     assert platform.opened == 2
     assert capsys.readouterr().out == "one\ntwo\n"
 

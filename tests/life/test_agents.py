@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from kit.timeouts import scaled
 from projects import check_result, installed
 from rendering import backends, render
 
@@ -48,7 +49,7 @@ def run(command: str, project: Path, environment: Path) -> subprocess.CompletedP
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=2400,
+        timeout=scaled(800),
         check=False,
     )
     assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"

@@ -11,6 +11,7 @@ from derived import ROOT
 sys.path.append(str(ROOT / "demo"))
 
 import picture
+from kit.timeouts import scaled
 
 
 @pytest.mark.gate
@@ -29,7 +30,7 @@ def test_the_demo_shows_another_backend_on_its_emulator() -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=1200,
+        timeout=scaled(400),
         check=False,
     )
     assert demo.returncode == 0, demo.stdout + demo.stderr

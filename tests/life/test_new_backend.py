@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from derived import ROOT
+from kit.timeouts import scaled
 
 HERE = Path(__file__).parent
 TOYS = ("toy", "toy_service")
@@ -58,7 +59,7 @@ def run(repository: Path, *command: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=1200,
+        timeout=scaled(400),
         check=False,
     )
     assert result.returncode == 0, result.stdout

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from discovery import Variant, described, variants
+from kit.timeouts import scaled
 from projects import Project, check_result, installed
 from rendering import backends, questions, render, strategies
 
@@ -124,7 +125,7 @@ def test_its_tests_pass_on_the_oldest_versions_it_claims(tmp_path: Path, variant
          *(["--all", "-k", "not when_zenml_is_away"] if variant == FIRST[0] else []), *chosen),
     ):  # fmt: skip
         result = subprocess.run(
-            command, cwd=source, capture_output=True, text=True, timeout=2400, check=False
+            command, cwd=source, capture_output=True, text=True, timeout=scaled(800), check=False
         )
         assert result.returncode == 0, result.stdout + result.stderr
 
@@ -136,7 +137,7 @@ def test_constraints_pin_all_that_it_installs(tmp_path: Path, backend: str) -> N
         ["uv", "pip", "compile", "--universal", "--python-version", "3.10", "--quiet",
          "--extra", "test", "--group", "dev", "--no-annotate", "--no-header",
          "--constraints", "constraints.txt", "pyproject.toml"],
-        cwd=source, stdout=subprocess.PIPE, text=True, timeout=300, check=True,
+        cwd=source, stdout=subprocess.PIPE, text=True, timeout=scaled(300), check=True,
     )  # fmt: skip
     needed = pins(resolved.stdout)
     assert len(needed) > 50

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from derived import ROOT
+from kit.timeouts import scaled
 from packaging.version import Version
 from rendering import backends, export, questions, render, run_copier_cli
 
@@ -109,7 +110,7 @@ class Start:
             env=os.environ | {"COPIER_SETTINGS_PATH": os.devnull},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=scaled(240),
             check=False,
         )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from derived import ROOT
+from kit.timeouts import scaled
 from node_programs import complaints, npm_package
 from rendering import render
 
@@ -65,7 +66,7 @@ def shell(command: str, folder: Path, **variables: str) -> subprocess.CompletedP
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=scaled(60),
         check=False,
     )
 

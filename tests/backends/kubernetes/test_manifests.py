@@ -17,6 +17,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from kit.timeouts import scaled
 from rendering import backends, render
 
 PROGRAM = Path(__file__).with_name("print_manifests.py")
@@ -45,7 +46,7 @@ def manifests(
         | {"PYTHONPATH": str(project / "src"), "ZENML_CONFIG_PATH": str(folder / "zenml")},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=scaled(120),
         check=False,
     )
     assert program.returncode == 0, program.stderr

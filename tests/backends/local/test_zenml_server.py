@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kit.timeouts import scaled
 from mutants.runner import zenml_server
 from projects import installed
 
@@ -25,7 +26,7 @@ def test_runs_on_a_zenml_server_and_nothing_stale_crosses_the_fork(tmp_path: Pat
             cwd=Path(__file__).parent,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=scaled(300),
             check=False,
         )
     assert result.returncode == 0, result.stdout + result.stderr

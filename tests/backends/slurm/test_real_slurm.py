@@ -43,7 +43,7 @@ def test_the_platform_holds_and_leaves_nothing_running(
         words = (*AS_USER[user], sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
         options = ("--noconftest", "tests/test_platform.py", "-k", chosen)
         base = open_to(user, folder, "tests") / "temporary"
-        result = project.run(*words, *options, f"--basetemp={base}", timeout=1200)
+        result = project.run(*words, *options, f"--basetemp={base}", timeout=400)
         assert result.returncode == 0, result.stdout
         assert not re.search(r"\d+ skipped", result.stdout), result.stdout
         assert not slurm.jobs_left()
