@@ -120,7 +120,8 @@ def test_each_command_works_in_a_fresh_environment(tmp_path: Path, environment: 
     found = commands((project / "AGENTS.md").read_text())
     assert "pytest" in found
     assert "pytest --all" in found
-    for command in found:
+    # Without options, `pytest` runs a part of these tests; test_projects.py does that.
+    for command in (line for line in found if line != "pytest"):
         result = run(command, project, environment)
         if command.startswith("pytest"):
             check_result(result, project, environment)

@@ -117,7 +117,7 @@ def test_its_tests_pass_on_the_oldest_versions_it_claims(tmp_path: Path, variant
     chosen = [f"tests/{name}" for name in backend.get("oldest_tests", [])]
     for command in (
         ("uv", "venv", "--python", sys.executable, str(tmp_path / "venv")),
-        ("uv", "pip", "install", "--python", str(python), "--compile-bytecode", "--quiet",
+        ("uv", "pip", "install", "--python", str(python), "--quiet",
          f"{source}[test]", *backend["oldest"]),
         # ZenML and the engine are the same for all: the default backend's tests are run whole.
         # An outage takes minutes, and is the same with all versions.
