@@ -35,6 +35,7 @@ from rendering import (
     strategies,
     template,
 )
+from terminal import COLUMNS, copier_at_terminal
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -124,7 +125,6 @@ def test_the_description_says_what_a_backend_does(tmp_path: Path, backend: str) 
 # ---- What is refused -------------------------------------------------------------------------
 
 TEXTS = ("description", "author_name")
-COLUMNS = 80  # of the narrowest terminal in use
 REFUSED = [
     ("project_name", "", "Begin and end with a-z or 0-9."),
     ("project_name", "-x", "Begin and end with a-z or 0-9."),
@@ -494,16 +494,7 @@ def test_zenml_init_takes_the_template(tmp_path: Path) -> None:
 
 
 def test_a_person_is_asked_question_by_question(tmp_path: Path) -> None:
-    terminal = {"COPIER_SETTINGS_PATH": os.devnull, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm"}
-    copier = pexpect.spawn(
-        sys.executable,
-        ["-m", "copier", "copy", str(template()), "my-orch"],
-        cwd=str(tmp_path),
-        env=os.environ | terminal,
-        dimensions=(24, COLUMNS),
-        encoding="utf-8",
-        timeout=scaled(20),
-    )
+    copier = copier_at_terminal("copy", template(), "my-orch", cwd=tmp_path)
     erase, down = "\x01\x0b", "\x1b[B"
     typed = {"description": 'Says "{{ hi }}" 🙂', "package_name": "class"}
     for name, question in questions().items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import io
 import os
 import re
 import runpy
@@ -13,12 +14,14 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pexpect
 import pytest
 import yaml
 from derived import ROOT
 from kit.timeouts import scaled
 from packaging.version import Version
 from rendering import backends, export, questions, render, run_copier_cli
+from terminal import copier_at_terminal
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -542,6 +545,50 @@ def test_an_update_says_what_has_changed_and_what_comes_next(start: Callable[...
     ]
 
 
+FIXED = {
+    "project_name": ("acme-orch", "other"),
+    "package_name": ("acme_orch", "other"),
+    "flavor_name": ("acme_orch", "other"),
+    "class_prefix": ("AcmeOrch", "Other"),
+    "backend": ("local", "kubernetes"),
+}
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("command", ["update", "recopy"])
+def test_a_person_is_not_asked_what_cannot_be_changed(
+    command: str, start: Callable[..., Start]
+) -> None:
+    project = start("local", "HEAD")
+    readme = project.folder / "README.md"
+    readme.write_text(readme.read_text() + "ACME's own.\n")
+    commit(project.folder, "edited")
+    before = project.files
+    copier = copier_at_terminal(command, "--vcs-ref=HEAD", cwd=project.folder)
+    copier.logfile_read = said = io.StringIO()
+    for name, question in questions().items():
+        if name not in FIXED:
+            copier.expect_exact(question["help"])
+            copier.send("\x1b[B\r" if name == "license" else "\r")
+    if command == "recopy":
+        for _ in range(3):
+            copier.expect(r"Overwrite (\S+)\?")
+            answer = "No" if copier.match.group(1) == "README.md" else "Yes"
+            copier.send(answer[0].lower())
+            copier.expect_exact(answer)
+    copier.expect(pexpect.EOF)
+    copier.close()
+    assert copier.exitstatus == 0
+    assert not [name for name in FIXED if questions()[name]["help"] in said.getvalue()]
+    changed = {name for name, text in project.files.items() if before[name] != text}
+    assert changed == {".copier-answers.yml", "LICENSE", "pyproject.toml"}
+    recorded = yaml.safe_load(project.files[".copier-answers.yml"])
+    assert recorded["license"] == "MIT"
+    assert {name: recorded[name] for name in FIXED} == {
+        name: was for name, (was, _) in FIXED.items()
+    }
+
+
 @pytest.mark.gate
 @pytest.mark.parametrize("version", ["0.6.0", "HEAD"])
 def test_an_answer_that_would_cost_code_is_refused(
@@ -550,14 +597,7 @@ def test_an_answer_that_would_cost_code_is_refused(
     project = start("local", version)
     edit(project, "local")
     before = project.files
-    fixed = {
-        "project_name": ("acme-orch", "other"),
-        "package_name": ("acme_orch", "other"),
-        "flavor_name": ("acme_orch", "other"),
-        "class_prefix": ("AcmeOrch", "Other"),
-        "backend": ("local", "kubernetes"),
-    }
-    for name, (was, other) in fixed.items():
+    for name, (was, other) in FIXED.items():
         refused = project.update("--trust", f"--data={name}={other}")
         assert refused.returncode != 0, name
         assert f"A change would delete code. It stays {was};" in refused.stderr
