@@ -10,6 +10,24 @@ from kit.timeouts import scaled
 SECONDS = 300
 LONG_SECONDS = 800
 
+# The marks of the contract, which only a project's pytest knows by itself.
+MARKS = (
+    "full",
+    "not_live",
+    "not_offered",
+    "offered",
+    "posix",
+    "scenario",
+    "situation",
+    "submits",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Lets tests import the contract."""
+    for mark in MARKS:
+        config.addinivalue_line("markers", f"{mark}: a mark of the contract")
+
 
 # What is not chosen has been left out by then.
 @pytest.hookimpl(trylast=True)

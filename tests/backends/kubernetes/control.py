@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.kubernetes import on_emulator
-from emulator_programs import newest_run, outcome, runnable, scheduled_runs, use
+from emulator_programs import (
+    GREEDY,
+    look,
+    look_longer,
+    newest_run,
+    outcome,
+    runnable,
+    scheduled_runs,
+    use,
+)
 from kit import pipelines
 from zenml.config import Schedule
 
@@ -37,7 +46,7 @@ STACKS = {
 }
 
 
-def execute(pipeline: Pipeline, *arguments: str) -> dict[str, Any]:
+def execute(pipeline: Pipeline, *arguments: Any) -> dict[str, Any]:
     """Runs a pipeline to its end, and returns what came of it."""
     error = ""
     try:
@@ -62,6 +71,17 @@ def fire_twice(cluster: Cluster, pipeline: Pipeline) -> list[dict[str, Any]]:
     return [outcome(run.id) for run in scheduled_runs()]
 
 
+def resources(jobs: list[dict[str, Any]], run_id: str) -> dict[str, Any]:
+    """Returns what the container of each step of a run asks the cluster for."""
+    return {
+        job["metadata"]["labels"]["step_name"]: container.get("resources")
+        for job in jobs
+        if job["metadata"]["labels"].get("run_id") == run_id
+        and "step_name" in job["metadata"]["labels"]
+        for container in job["spec"]["template"]["spec"]["containers"]
+    }
+
+
 def main(home: Path, found: Path) -> None:
     """Runs all, and writes what came of it to a file, with the Jobs and pods of the cluster."""
     source_root = Path(pipelines.__file__).parent.parent
@@ -71,15 +91,25 @@ def main(home: Path, found: Path) -> None:
         outcomes: dict[str, Any] = {"with_secret": execute(pipelines.single)}
         use("own", source_root)
         outcomes |= {
-            "static": execute(pipelines.diamond),
+            "static": execute(pipelines.diamond.with_options(steps=GREEDY)),
             "dynamic": execute(pipelines.dynamic),
             "failing": execute(pipelines.failing),
             "retried": execute(pipelines.retried, tempfile.mkdtemp(dir=home)),
             "scheduled": fire_twice(cluster, pipelines.single),
             **{kind: cluster.objects(kind) for kind in ("Job", "Pod", "Secret")},
         }
+        outcomes |= look_longer(execute, Path(tempfile.mkdtemp(dir=home)))
+        if "killed" in outcomes:
+            # Who waits for a run is shown the log of the orchestrator's pod.
+            pod = outcomes["killed"]["orchestrator_run_id"]
+            log = cluster.log_folder / f"{cluster.namespace}_{pod}_main.log"
+            outcomes["killed"]["log"] = log.read_text()
+        outcomes |= look()
+        for run in (outcomes["static"], outcomes.get("dynamic_greedy", {})):
+            if "id" in run:
+                run["asked"] = resources(cluster.objects("Job"), run["id"])
     found.write_text(json.dumps(outcomes))
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(*map(Path, sys.argv[1:3]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+import conformance
 import pytest
 from controls import check_dynamic, check_scheduled, ids_in, once, run_on_emulator
 
@@ -105,3 +106,7 @@ def jobs_of(found: dict[str, Any], run: dict[str, Any]) -> dict[str, dict[str, s
 def is_step(labels: dict[str, str]) -> bool:
     """Tells the Job of a step from the orchestrator's."""
     return "step_name" in labels
+
+
+def test_it_keeps_what_the_table_says(found: dict[str, Any]) -> None:
+    conformance.check_current("kubernetes", found)

@@ -10,14 +10,19 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from emulator_programs import (
+    GREEDY,
     WARM,
     image,
+    look,
+    look_longer,
     outcome,
     register,
     register_shared_store,
@@ -83,10 +88,12 @@ def register_own(home: Path, account: Account) -> None:
     use(STACK, Path(pipelines.__file__).parent.parent)
 
 
-def execute(account: Account, pipeline: Pipeline, *, training: bool = True) -> dict[str, Any]:
+def execute(
+    account: Account, pipeline: Pipeline, *arguments: Any, training: bool = True
+) -> dict[str, Any]:
     """Runs a pipeline to its end, and returns what came of it."""
     executions, jobs = len(account.executions), len(account.jobs)
-    run_id = submit(pipeline, {"use_training_step": training})
+    run_id = submit(pipeline, {"use_training_step": training}, arguments=arguments)
 
     def ended() -> bool:
         started = [*account.executions.values()][executions:]
@@ -103,6 +110,10 @@ def execute(account: Account, pipeline: Pipeline, *, training: bool = True) -> d
             {"kind": job.kind, "arn": job.arn, "step": job.step_name, "status": job.status}
             for job in account.jobs[jobs:]
         ],
+        "asked": {
+            job.step_name or job.arn: job.request.get("ResourceConfig")
+            for job in account.jobs[jobs:]
+        },
     }
 
 
@@ -136,7 +147,7 @@ def main(home: Path, found: Path) -> None:
     with emulator(home) as account:
         register_own(home, account)
         outcomes: dict[str, Any] = {
-            "static": execute(account, pipelines.diamond),
+            "static": execute(account, pipelines.diamond.with_options(steps=GREEDY)),
             "processing": execute(account, pipelines.single, training=False),
             "dynamic": execute(account, pipelines.dynamic),
             "dynamic_processing": execute(account, pipelines.dynamic, training=False),
@@ -144,6 +155,8 @@ def main(home: Path, found: Path) -> None:
             "stopped": stop_in_the_middle(account, pipelines.diamond),
             "scheduled": fire_twice(account, pipelines.single),
         }
+        longer = partial(execute, account)
+        outcomes |= look_longer(longer, Path(tempfile.mkdtemp(dir=home))) | look()
         outcomes["refused"] = [
             [call.service, call.operation, call.error] for call in account.calls if call.error
         ]
@@ -151,4 +164,4 @@ def main(home: Path, found: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(*map(Path, sys.argv[1:3]))

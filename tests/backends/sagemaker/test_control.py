@@ -12,6 +12,7 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import conformance
 import pytest
 from controls import check_dynamic, check_scheduled, ids_in, once, run_on_emulator
 from zenml.integrations.aws import AWSIntegration
@@ -112,3 +113,7 @@ def test_each_firing_of_a_schedule_is_a_run_of_its_own(found: dict[str, Any]) ->
 def test_nothing_it_asks_for_is_refused(found: dict[str, Any]) -> None:
     # It updates its schedule first, to see whether there is one.
     assert found["refused"] == [["scheduler", "UpdateSchedule", "ResourceNotFoundException"]]
+
+
+def test_it_keeps_what_the_table_says(found: dict[str, Any]) -> None:
+    conformance.check_current("sagemaker", found)

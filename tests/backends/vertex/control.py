@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.vertex.on_emulator import emulator, register_own
-from emulator_programs import outcome, scheduled_runs, submit
+from emulator_programs import GREEDY, look, look_longer, outcome, scheduled_runs, submit
 from google.cloud import aiplatform
 from kit import pipelines
 from zenml.client import Client
@@ -20,17 +22,17 @@ from zenml.config import Schedule
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from kit.vertex_emulator import PipelineRun, Project
+    from kit.vertex_emulator import Job, PipelineRun, Project
     from zenml.pipelines.pipeline_definition import Pipeline
 
 # As long as it takes on a busy machine.
 SECONDS = 120
 
 
-def execute(project: Project, pipeline: Pipeline) -> dict[str, Any]:
+def execute(project: Project, pipeline: Pipeline, *arguments: Any) -> dict[str, Any]:
     """Runs a pipeline to its end, and returns what came of it."""
     runs, jobs = len(project.pipeline_jobs), len(project.jobs)
-    run_id = submit(pipeline)
+    run_id = submit(pipeline, arguments=arguments)
 
     def ended() -> bool:
         of_pipelines = [run.ended for run in [*project.pipeline_jobs.values()][runs:]]
@@ -44,7 +46,15 @@ def execute(project: Project, pipeline: Pipeline) -> dict[str, Any]:
             {"kind": job.kind, "id": job.id, "task": job.task_name, "state": job.state.name}
             for job in project.jobs[jobs:]
         ],
+        "asked": {job.task_name or job.id: asked_for(job) for job in project.jobs[jobs:]},
     }
+
+
+def asked_for(job: Job) -> Any:
+    """Returns what a job's container, or the machine of a custom job, was asked for."""
+    if "job_spec" in job.request:
+        return job.request["job_spec"]["worker_pool_specs"][0]["machine_spec"]
+    return job.request.get("resources")
 
 
 def described(run: PipelineRun) -> dict[str, Any]:
@@ -107,7 +117,7 @@ def main(home: Path, found: Path) -> None:
     with emulator(home) as project:
         register_own(home, project)
         outcomes: dict[str, Any] = {
-            "static": execute(project, pipelines.diamond),
+            "static": execute(project, pipelines.diamond.with_options(steps=GREEDY)),
             "launched": execute(project, pipelines.diamond.with_options(steps=left)),
             "dynamic": execute(project, pipelines.dynamic),
             "failing": execute(project, pipelines.failing),
@@ -115,6 +125,8 @@ def main(home: Path, found: Path) -> None:
             "cancelled": cancel_in_the_middle(project, pipelines.diamond),
             "scheduled": fire_twice(project, pipelines.single),
         }
+        longer = partial(execute, project)
+        outcomes |= look_longer(longer, Path(tempfile.mkdtemp(dir=home))) | look()
         outcomes["refused"] = [
             [call.method, call.status] for call in project.calls if call.status != "OK"
         ]
@@ -122,4 +134,4 @@ def main(home: Path, found: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(*map(Path, sys.argv[1:3]))

@@ -6,12 +6,17 @@ It runs the pipelines that the generated tests run with ours.
 
 from __future__ import annotations
 
+import json
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import conformance
 import pytest
 from backends.vertex import environment
 from controls import check_dynamic, check_scheduled, ids_in, once, run_on_emulator
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.gate
 
@@ -23,6 +28,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the program has seen."""
     python = environment.python(tmp_path_factory)
     return once(tmp_path_factory, "control-vertex", partial(run_on_emulator, "vertex", python))
+
+
+def run_program(folder: Path, result: Path) -> None:
+    """Does the same with an environment of its own."""
+    installed = folder / "environment.json"
+    environment.install(folder / "environment", installed)
+    run_on_emulator("vertex", json.loads(installed.read_text())["python"], folder, result)
 
 
 @pytest.mark.parametrize("name", ["static", "launched", "dynamic"])
@@ -106,3 +118,7 @@ def test_each_firing_of_a_schedule_is_a_run_of_its_own(found: dict[str, Any]) ->
 
 def test_nothing_it_asks_for_is_refused(found: dict[str, Any]) -> None:
     assert found["refused"] == []
+
+
+def test_it_keeps_what_the_table_says(found: dict[str, Any]) -> None:
+    conformance.check_current("vertex", found)
