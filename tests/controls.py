@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from projects import shared_folder
 from rendering import render
 
 if TYPE_CHECKING:
@@ -44,10 +45,7 @@ def once(
         name: What the file is called that it writes.
         find: Runs it, with a folder of its own and the file.
     """
-    folder = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    result = folder / f"{name}.json"
+    result = shared_folder(factory) / f"{name}.json"
     with result.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not result.exists():

@@ -17,6 +17,8 @@ from rendering import render
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 
 @dataclass(frozen=True)
 class Project:
@@ -67,6 +69,12 @@ def installed(folder: Path, **answers: str) -> Project:
     install = project.run("uv", "pip", "install", "--no-deps", "--target", str(site), str(wheel))
     assert install.returncode == 0, install.stdout
     return project
+
+
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder that all processes that share the tests have."""
+    folder = factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 def check_result(result: subprocess.CompletedProcess[str], *folders: Path) -> None:

@@ -87,7 +87,7 @@ def test_names_derive_from_the_folder(tmp_path: Path, folder: str, proposed: str
     assert found["flavor_name"] == found["package_name"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1))
 def test_any_folder_gives_names_that_python_zenml_and_the_system_take(folder: str) -> None:
     assume(folder not in {".", ".."} and len(folder.encode()) <= 255)
