@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,8 +31,6 @@ NOT_RUN = {
     "twine upload --non-interactive dist/*",
 }
 NO_CONFLICTS = "! git grep --line-number --extended-regexp '^(<{7}|>{7}) '"
-# Run by test_updates.py, on projects that are behind and that are not.
-UP_TO_DATE = "copier check-update --quiet"
 
 
 @pytest.fixture(scope="module", params=["github", "gitlab"])
@@ -116,9 +115,9 @@ def test_a_test_runs_each_command(project: Path) -> None:
     # test_agents.py runs those of AGENTS.md.
     known = (project / "AGENTS.md").read_text().replace("python -m pip", "pip").splitlines()
     others = {*commands(project)} - {*known} - NOT_RUN
-    assert {NO_CONFLICTS, UP_TO_DATE} < others
-    rest = others - {NO_CONFLICTS, UP_TO_DATE}
-    assert all(re.match(r"ls dist/|number=\$\(gh |issues=", command) for command in rest), rest
+    assert NO_CONFLICTS in others
+    tested = re.compile(r"ls dist/|number=\$\(gh |issues=|copier check-update ")
+    assert all(map(tested.match, others - {NO_CONFLICTS})), others
 
 
 def test_what_is_left_of_a_conflict_is_found(project: Path) -> None:
@@ -166,7 +165,7 @@ def test_an_issue_is_opened_once_at_gitlab(tmp_path: Path, already: str, to: str
         OPEN=already,
         TITLE=title,
         BODY="What was found.",
-        ISSUE_TOKEN="given",
+        PROJECT_TOKEN="given",
         CI_API_V4_URL="https://gitlab.example/api/v4",
         CI_PROJECT_ID="1",
     )
@@ -209,3 +208,107 @@ def test_an_issue_is_opened_once(tmp_path: Path, already: str, does: str) -> Non
     assert words[:2] == ["issue", does]
     assert "What was found." in words
     assert words[2] == (already or "--title")
+
+
+# A template of one file, beside the answers.
+TINY = {
+    "{{ _copier_conf.answers_file }}.jinja": "{{ _copier_answers | to_nice_yaml }}",
+    "copier.yml": "_templates_suffix: .jinja\n",
+    "text.txt": "one\n",
+}
+GIT = {
+    "GIT_AUTHOR_NAME": "Tester",
+    "GIT_AUTHOR_EMAIL": "tester@example.invalid",
+    "GIT_COMMITTER_NAME": "Tester",
+    "GIT_COMMITTER_EMAIL": "tester@example.invalid",
+    "COPIER_SETTINGS_PATH": os.devnull,
+}
+# What GitHub and GitLab set.
+GIVEN = {
+    "ACTOR": "somebody",
+    "GITLAB_USER_NAME": "Some Body",
+    "GITLAB_USER_EMAIL": "some@body.example",
+    "PROJECT_TOKEN": "given",
+    "CI_SERVER_HOST": "gitlab.example",
+    "CI_PROJECT_PATH": "acme/my-orch",
+    "TITLE": "A newer version",
+    "BODY": "It is merged.",
+}
+ASKED = """#!/bin/bash
+printf '%s\\0' "$@" >> "$CALLS"; printf '\\n' >> "$CALLS"
+"""
+PUSHED = """#!/bin/bash
+printf '%s\\0' push "$GIT_PUSH_OPTION_0" "$GIT_PUSH_OPTION_1" >> "$CALLS"; printf '\\n' >> "$CALLS"
+"""
+
+
+def program(path: Path, text: str) -> None:
+    """Writes a program."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def test_a_newer_version_that_merges_is_proposed_once(project: Path, tmp_path: Path) -> None:
+    (weekly,) = [command for command in commands(project) if "copier update" in command]
+    tiny, owned, origin = tmp_path / "tiny", tmp_path / "owned", tmp_path / "origin.git"
+    calls = tmp_path / "calls"
+    calls.touch()
+    program(tmp_path / "bin" / "gh", ASKED)
+    variables = {
+        **GIT,
+        **GIVEN,
+        "CALLS": str(calls),
+        "PATH": f"{tmp_path / 'bin'}:{BIN}:{os.environ['PATH']}",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{origin}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://oauth2:given@gitlab.example/acme/my-orch.git",
+    }
+
+    def run(command: str, folder: Path = tmp_path, code: int = 0) -> str:
+        ran = shell(command, folder, **variables)
+        assert ran.returncode == code, (command, ran.stdout, ran.stderr)
+        return ran.stdout
+
+    def release(version: int, text: str) -> None:
+        (tiny / "text.txt").write_text(text)
+        run(f"git add --all; git commit -qm {version}; git tag v{version}", tiny)
+
+    for name, text in TINY.items():
+        (tiny / name).parent.mkdir(exist_ok=True)
+        (tiny / name).write_text(text)
+    run("git init -q", tiny)
+    release(1, "one\n\n\n\n")
+    run(f"copier copy --quiet --defaults '{tiny}' '{owned}'")
+    (owned / "text.txt").write_text("mine\n\n\n\n")
+    shutil.copy(project / ".gitignore", owned)
+    run("git init -qb main; git add --all; git commit -qm mine", owned)
+    run(f"git clone -q --bare '{owned}' '{origin}'")
+    run("git config receive.advertisePushOptions true", origin)
+    if (project / ".gitlab-ci.yml").exists():
+        program(origin / "hooks" / "post-receive", PUSHED)
+
+    def week(number: int, code: int = 0) -> tuple[list[str], str]:
+        """Returns the branches that there are, and what has been asked for, after a week."""
+        run(f"git clone -q --depth 1 'file://{origin}' week-{number}")
+        # What is kept of pip's downloads is in there at GitLab.
+        program(tmp_path / f"week-{number}" / ".cache" / "pip", "")
+        run(weekly, tmp_path / f"week-{number}", code)
+        return run("git branch --format '%(refname:short)'", origin).split(), calls.read_text()
+
+    assert week(1) == (["main"], "")
+    release(2, "one\n\n\ntwo\n")
+    branches, asked = week(2)
+    assert branches == ["main", "template-v2"]
+    assert run("git show template-v2:text.txt", origin) == "mine\n\n\ntwo\n"
+    changed = run("git diff --name-only main template-v2", origin).split()
+    assert changed == [".copier-answers.yml", "text.txt"]
+    assert GIVEN["TITLE"] in asked
+    assert "merge_request.create" in asked or "pr\0create\0--head\0template-v2\0" in asked
+    # It is there already. Asked for once more is only the way to log in.
+    assert week(3)[0] == branches
+    assert calls.read_text().count(GIVEN["TITLE"]) == 1
+    # Now there is a conflict.
+    release(3, "three\n\n\ntwo\n")
+    assert week(4, code=1)[0] == branches
+    assert calls.read_text().count(GIVEN["TITLE"]) == 1
