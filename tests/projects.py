@@ -59,7 +59,12 @@ class Project:
 
 def installed(folder: Path, **answers: str) -> Project:
     """Generates a project, builds its wheel, and installs that."""
-    source, site = render(folder / "project", **answers), folder / "site"
+    return install(render(folder / "project", **answers), folder)
+
+
+def install(source: Path, folder: Path) -> Project:
+    """Builds the wheel of a project, and installs that in another folder."""
+    site = folder / "site"
     project = Project(source, site)
     build = project.run(
         sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / "dist")

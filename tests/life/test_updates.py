@@ -20,6 +20,7 @@ import yaml
 from derived import ROOT
 from kit.timeouts import scaled
 from packaging.version import Version
+from projects import check_result, install
 from rendering import backends, export, questions, render, run_copier_cli
 from terminal import copier_at_terminal
 
@@ -423,6 +424,27 @@ def test_no_edit_is_lost(
         classes = (node for node in ast.parse(files[config]).body if isinstance(node, ast.ClassDef))
         (owner,) = (node.name for node in classes if "cost_center" in ast.dump(node))
         assert owner.endswith("Settings")
+
+
+@pytest.mark.gate
+def test_what_was_edited_keeps_the_contract_after_an_update(
+    start: Callable[..., Start], tmp_path: Path
+) -> None:
+    project = start("local", "0.6.0")
+    edit(project, "local")
+    tested = (
+        "from acme_orch.audit import center\n\n\ndef test_it() -> None:\n    assert not center(0)\n"
+    )
+    (project.folder / "tests" / "test_acme.py").write_text(tested)
+    commit(project.folder, "another test")
+    updated = project.update("--trust")
+    assert updated.returncode == 0, updated.stderr
+    assert not project.conflicts
+    package = install(project.folder, tmp_path)
+    # As CHANGELOG says: there is a setting of the owner's.
+    written = package.run(sys.executable, "tests/kit/settings_page.py")
+    assert written.returncode == 0, written.stdout
+    check_result(package.pytest(), project.folder, package.site)
 
 
 def check_merged(files: dict[str, bytes]) -> None:
