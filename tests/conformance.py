@@ -22,7 +22,6 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from controls import ALL
 from derived import PROJECT, ROOT
 
 # The contract's sentences are in its tests.
@@ -30,6 +29,7 @@ sys.path.append(str(PROJECT / "tests"))
 
 import pytest
 from conformance_causes import CAUSES, Cause
+from controls import ALL
 from kit.contract import (
     FailureContract,
     InterfaceContract,
@@ -40,6 +40,8 @@ from kit.contract import (
     StopContract,
 )
 from kit.contract_report import BROKEN, DECLINED, KEPT, OPEN, first_line, in_words
+from kit.harness import Capabilities
+from zenml.enums import ExecutionMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -279,6 +281,12 @@ def state_of(test: str, function: Any, found: Found) -> str:
     return state if offered else UNCLAIMED
 
 
+def not_declared(found: Found) -> list[str]:
+    """Lists what an orchestrator does not declare, in the words of the contract."""
+    modes = frozenset(map(ExecutionMode, found["declared"]["execution_modes"]))
+    return Capabilities(**found["declared"] | {"execution_modes": modes}).missing()
+
+
 def is_declared(declared: Found, mark: Any) -> bool:
     """Tells whether an orchestrator offers what a mark of the contract names."""
     capability, value = mark.args
@@ -344,6 +352,7 @@ def check_current(backend: str, found: Found) -> None:
     whole = record()
     if version("zenml") != whole["zenml"]:
         pytest.skip(f"The table is of ZenML {whole['zenml']}.")
+    assert not_declared(found) == whole["backends"][backend]["not_declared"]
     recorded = whole["backends"][backend]["zenml"]
     # It has not made all runs.
     seen = {test: state for test, state in judge(found).items() if state in (KEPT, BROKEN)}
@@ -406,6 +415,10 @@ def page(recorded: Mapping[str, Any]) -> str:
         zenml=recorded["zenml"],
         tables="\n\n".join(written),
         causes="\n".join(causes),
+        not_declared="\n".join(
+            f"- `{name}`: {', '.join(columns['not_declared']) or 'nothing'}."
+            for name, columns in backends.items()
+        ),
         unseen="\n".join(f"- {each}" for each in unseen),
     )
 
@@ -470,8 +483,8 @@ they were made for. A promise that ZenML does not make is not held against it.
 - **kept**: a run has shown it. The words of messages may be others than ours. Where a promise has
   several cases, ZenML's own were run in most of them, ours in all.
 - **not kept**: a run has shown that it is not so. The number leads to the cause in ZenML's source.
-- **not claimed**: the orchestrator says itself that it does not offer this: by the methods that it
-  overrides, or in its configuration; where there is a number, in the place that it leads to.
+- **not claimed**: the orchestrator does not offer this, and says so: it does not declare it, as is
+  listed below, or, where there is a number, in the place that it leads to.
 - **not looked at**: no run was made for it.
 - **n/a**: there is nothing to refuse, since it is offered.
 
@@ -479,6 +492,13 @@ Emulators are no clouds: what is said here of `kubernetes`, `sagemaker` and `ver
 those that generated projects bring.
 
 {tables}
+
+## What ZenML's own do not declare
+
+ZenML sees by the methods that an orchestrator overrides, and by its configuration, what it offers.
+What is missing:
+
+{not_declared}
 
 ## Why
 
@@ -505,14 +525,15 @@ def main() -> None:
     for backend in [] if arguments.page else arguments.backends or BACKENDS:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            note(backend, zenml=judge(run_zenmls(backend, folder)))
+            found = run_zenmls(backend, folder)
+            note(backend, zenml=judge(found), not_declared=not_declared(found))
             if not arguments.zenmls:
                 note(backend, ours=run_ours(backend, folder / "ours"))
     note_lines()
     PAGE.write_text(page(record()), encoding="utf-8")
 
 
-def note(backend: str, **columns: Mapping[str, str]) -> None:
+def note(backend: str, **columns: Mapping[str, str] | list[str]) -> None:
     """Records what came of a run."""
     with changing_record() as recorded:
         recorded["zenml"] = version("zenml")

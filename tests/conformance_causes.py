@@ -29,6 +29,7 @@ VERTEX = "integrations/gcp/orchestrators/vertex_orchestrator.py"
 DYNAMIC_ID = "is_the_same_in_every_step_of_a_dynamic_run"
 MISSING_ID = "a_missing_id_is_an_error_that_names_the_variable"
 RESOURCES = "what_a_step_asks_for_is_submitted"
+ISOLATED_RESOURCES = "what_an_isolated_step_asks_for_is_submitted"
 LONGEST = "has_1_to_255_characters_with_the_longest_names"
 KILLED = "a_killed_step_fails_the_run_and_the_signal_is_named"
 DEAD = "a_step_that_dies_before_zenml_is_up_is_reported_too"
@@ -43,6 +44,12 @@ NO_STEPS = (
 HEARTBEAT = (
     "A graceful stop is left to the heartbeats of steps, as the line says: the next one interrupts "
     "the step."
+)
+NO_RESOURCES = Cause(
+    "The instance of a step is that of its settings, `instance_type`. `ResourceSettings` "
+    "are not read, and there is no warning.",
+    SAGEMAKER,
+    "def _create_job_or_step",
 )
 NO_METADATA = Cause(
     "The orchestrator does not override `get_pipeline_run_metadata`: a run of this process has "
@@ -104,7 +111,7 @@ CAUSES: dict[tuple[str, str], Cause] = {
         '"Specifying step resources is not yet supported for "',
         claimed=False,
     ),
-    ("kubernetes", "what_an_isolated_step_asks_for_is_submitted"): Cause(
+    ("kubernetes", ISOLATED_RESOURCES): Cause(
         "The pod gets what its settings say, and what a resource pool has allocated. "
         "`ResourceSettings` alone are not read, and there is no warning for isolated steps.",
         KUBERNETES,
@@ -134,12 +141,7 @@ CAUSES: dict[tuple[str, str], Cause] = {
         SAGEMAKER,
         '"Unable to read run id from environment."',
     ),
-    ("sagemaker", RESOURCES): Cause(
-        "The instance of a step is that of its settings, `instance_type`. `ResourceSettings` "
-        "are not read, and there is no warning.",
-        SAGEMAKER,
-        "def _create_job_or_step",
-    ),
+    ("sagemaker", RESOURCES): NO_RESOURCES,
     ("vertex", DYNAMIC_ID): Cause(
         "Without the variable of static pipelines, the ID is the number of the custom job that "
         "asks: in an isolated step, of the step's own job. ZenML does not ask there, since the "
@@ -151,6 +153,12 @@ CAUSES: dict[tuple[str, str], Cause] = {
         "It is an error, which does not say which variable was looked for.",
         VERTEX,
         '"Unable to get orchestrator run id from environment."',
+    ),
+    ("vertex", ISOLATED_RESOURCES): Cause(
+        "The machine of a custom job is that of its settings, `machine_type`. Of "
+        "`ResourceSettings`, `gpu_count` alone is read, and there is no warning.",
+        "integrations/gcp/utils.py",
+        "def build_job_request",
     ),
     ("vertex", LONGEST): Cause(
         "The compiled pipeline goes into a file that is named after the pipeline and more: with "

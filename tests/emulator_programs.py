@@ -53,7 +53,8 @@ WARM = (
     "zenml.zen_stores.rest_zen_store",
 )
 
-# Lets the step `left` of the contract's diamond ask for more than its siblings do.
+# More than the machines have that ZenML's own take for a step that asks for nothing. `GREEDY` lets
+# the step `left` of the contract's diamond ask for it.
 MORE = {"cpu_count": 4, "memory": "8GB"}
 GREEDY = {"left": {"settings": {"resources": ResourceSettings.model_validate(MORE)}}}
 
