@@ -53,8 +53,8 @@ WARM = (
     "zenml.zen_stores.rest_zen_store",
 )
 
-# More than the machines have that ZenML's own take for a step that asks for nothing. `GREEDY` lets
-# the step `left` of the contract's diamond ask for it.
+# What a step asks for, to be told from its sibling that asks for nothing. With `GREEDY` that is the
+# step `left` of the contract's diamond.
 MORE = {"cpu_count": 4, "memory": "8GB"}
 GREEDY = {"left": {"settings": {"resources": ResourceSettings.model_validate(MORE)}}}
 
