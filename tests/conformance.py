@@ -389,6 +389,8 @@ def page(recorded: Mapping[str, Any]) -> str:
     tables: dict[type, list[str]] = {}
     unseen = []
     for topic, test, _ in promises():
+        if not all(test in columns["zenml"] for columns in backends.values()):
+            continue  # It is newer than the record.
         ours = [columns["ours"].get(test, MOOT) for columns in backends.values()]
         zenmls = [columns["zenml"][test] for columns in backends.values()]
         if {*zenmls} <= {MOOT, UNSEEN, UNCLAIMED} and UNSEEN in zenmls:
