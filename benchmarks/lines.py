@@ -24,7 +24,7 @@ from copier import Settings, run_copy
 # only services need that run the DAG.
 ENGINE_LIMIT = 2390
 FORK_SERVER = "processes"
-SERVICES_LIMIT = 485
+SERVICES_LIMIT = 495
 SERVICES = "services"
 
 

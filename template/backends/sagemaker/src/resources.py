@@ -55,10 +55,8 @@ def table(config: Config, *, training: bool) -> list[MachineType]:
     types = {} if config.only_these_instance_types else {each.name: each for each in INSTANCE_TYPES}
     offered = offered_types("Training" if training else "Processing")
     types = {name: each for name, each in types.items() if name in offered}
-    types |= {
-        name: MachineType(name, each.vcpus, each.memory_gib, each.usd_per_hour, each.gpus)
-        for name, each in config.instance_types.items()
-    }
+    own = config.instance_types.items()
+    types |= {name: MachineType(name, **each.model_dump()) for name, each in own}
     return list(types.values())
 
 

@@ -1,6 +1,2 @@
 # YOURS: how the engine's pipelines and jobs become SageMaker's
 """SageMaker, as the engine sees it: `SageMakerService`."""
-
-from .service import SageMakerService
-
-__all__ = ["SageMakerService"]

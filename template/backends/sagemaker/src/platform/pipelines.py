@@ -106,7 +106,7 @@ class Pipeline:
             "sagemaker",
             "start_pipeline_execution",
             PipelineName=self.name,
-            PipelineVersionId=version_of(found),
+            PipelineVersionId=found.get("PipelineVersionId"),
             ClientRequestToken=token,
             PipelineExecutionDisplayName=name,
             ParallelismConfiguration=parallelism(most_steps),
@@ -176,11 +176,6 @@ class Pipeline:
         key = f"{prefix}/definitions/{self.name}/{uuid4()}.json"
         self._aws.call("s3", "put_object", Bucket=bucket, Key=key, Body=content)
         return {"PipelineDefinitionS3Location": {"Bucket": bucket, "ObjectKey": key}}
-
-
-def version_of(found: Object) -> int | None:
-    """Returns which version of a pipeline is meant, if SageMaker has said it."""
-    return found.get("PipelineVersionId")
 
 
 def parallelism(most_steps: int | None) -> Object | None:

@@ -20,9 +20,6 @@ CRON_FIELDS = 5
 # AWS has one more, for the year.
 AWS_FIELDS = 6
 
-# The units of a rate, and how many minutes each has.
-UNITS = [("day", 24 * 60), ("hour", 60), ("minute", 1)]
-
 
 def schedule(wanted: Trigger, time_zone: str) -> dict[str, Any]:
     """Says when EventBridge Scheduler is to start a pipeline.
@@ -70,7 +67,7 @@ def expression(wanted: Trigger) -> str:
 
 
 def rate(interval: timedelta) -> str:
-    """Writes an interval, such as `2 hours`.
+    """Writes an interval, such as `90 minutes`.
 
     Raises:
         ValueError: If it is not a number of minutes, the shortest unit that AWS has.
@@ -81,9 +78,7 @@ def rate(interval: timedelta) -> str:
             f"The schedule's interval is {interval.total_seconds():g} seconds. EventBridge "
             "Scheduler counts in minutes: make `interval_second` a multiple of 60 seconds."
         )
-    unit, length = next((unit, length) for unit, length in UNITS if minutes % length == 0)
-    number = minutes // length
-    return f"{number} {unit}" + ("s" if number > 1 else "")
+    return f"{minutes} minute" + ("s" if minutes > 1 else "")
 
 
 def aws_cron(cron: str) -> str:

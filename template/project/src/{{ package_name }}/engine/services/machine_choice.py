@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter
 from zenml.config.resource_settings import ByteUnit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from zenml.config.resource_settings import ResourceSettings
 
@@ -43,6 +46,22 @@ class MachineType:
         kind = f"{self.gpus} x {self.accelerator}" if self.accelerator else f"{self.gpus} GPUs"
         gpus = f", {kind}" if self.gpus else ""
         return f"{self.name} ({self.vcpus} CPUs, {self.memory_gib:g} GiB{gpus})"
+
+
+def read_types(table: Path) -> tuple[MachineType, ...]:
+    """Reads types from a table.
+
+    Args:
+        table: A file of comma-separated values, the fields' names first. What is empty has its
+            default. A line that begins with `#` is a comment.
+
+    Raises:
+        ValueError: If a type lacks something, or has a wrong number. It says which one.
+    """
+    lines = table.read_text(encoding="utf-8").splitlines()
+    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+    given = [{name: value for name, value in row.items() if value} for row in rows]
+    return TypeAdapter(tuple[MachineType, ...]).validate_python(given)
 
 
 def cheapest(wanted: ResourceSettings, known: Sequence[MachineType], what: str) -> MachineType:
