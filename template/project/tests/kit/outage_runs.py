@@ -1,5 +1,5 @@
 # KIT: the template's file, the same in every project. Do not edit; see AGENTS.md.
-"""Runs during which ZenML is away: `run` stops their server, and `FailureContract` calls it.
+"""Runs during which ZenML is away, for `FailureContract`: `begun` lets them go on beside its tests.
 
 The tests of this module have a pytest and a ZenML server of their own. In the folder that `FOLDER`
 names, a file `ready` asks for the outage; `away` and `back` tell when it begins and ends.
@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from .home import SOURCE_ROOT
 from .timeouts import scaled, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from concurrent.futures import Future
 
     from zenml.pipelines.pipeline_definition import Pipeline
@@ -31,9 +33,9 @@ if TYPE_CHECKING:
 
 FOLDER = "TEST_OUTAGE_FOLDER"
 
-# How long ZenML is away, in seconds, unless somebody asks for more; and how long at most. For a
-# third of that it does not answer. Then it is killed, and connections are refused for longer than
-# ZenML's own client goes on trying: 31 s.
+# How long ZenML is away, in seconds, unless `TEST_OUTAGE_SECONDS` says more; and how long at most.
+# For a third of that it does not answer. Then it is killed, and connections are refused for longer
+# than ZenML's own client goes on trying: 31 s.
 SECONDS = 75.0
 MOST_SECONDS = 600.0
 
@@ -61,7 +63,7 @@ def bring_about_the_outage(
     def all_at_work() -> bool:
         over = [name for name, future in futures.items() if future.done()]
         assert not over, f"{over} ended too soon: {[futures[name].result() for name in over]}"
-        return all(begun(marks, step) for step in steps)
+        return all(times_begun(marks, step) for step in steps)
 
     wait_until(all_at_work, 2 * runs.RUN_SECONDS, what="the steps are to be at work")
     run = runs.find(starting)
@@ -111,7 +113,7 @@ def outcomes(marks: Path, shared_runs: object) -> dict[str, Outcome]:
                 (marks / event).touch()
 
 
-def begun(marks: Path, step: str) -> int:
+def times_begun(marks: Path, step: str) -> int:
     """Counts how often a step has run."""
     return len([*marks.glob(f"{step}.begun.*")])
 
@@ -126,7 +128,7 @@ def test_a_step_outlasts_the_outage(outcomes: dict[str, Outcome], marks: Path) -
     assert outcome.error is None
     assert outcome.run.status is COMPLETED
     assert outcome.steps == {"outlast": COMPLETED, "mark": COMPLETED}
-    assert begun(marks, "outlast") == 1
+    assert times_begun(marks, "outlast") == 1
 
 
 def test_a_step_fails_meanwhile(outcomes: dict[str, Outcome], marks: Path) -> None:
@@ -135,7 +137,7 @@ def test_a_step_fails_meanwhile(outcomes: dict[str, Outcome], marks: Path) -> No
     assert "`fail_meanwhile` failed: ValueError: while ZenML is away" in str(outcome.error)
     assert outcome.run.status is ExecutionStatus.FAILED
     assert outcome.steps == {"fail_meanwhile": ExecutionStatus.FAILED}
-    assert begun(marks, "fail_meanwhile") == 1
+    assert times_begun(marks, "fail_meanwhile") == 1
     assert not (marks / "below_failure").exists()
 
 
@@ -145,7 +147,7 @@ def test_the_last_step_ends_meanwhile(outcomes: dict[str, Outcome], marks: Path)
     assert outcome.error is None
     assert outcome.run.status is COMPLETED
     assert outcome.steps == {"end_meanwhile": COMPLETED}
-    assert begun(marks, "last") == 1
+    assert times_begun(marks, "last") == 1
 
 
 def test_a_step_starts_meanwhile(outcomes: dict[str, Outcome], marks: Path) -> None:
@@ -153,7 +155,7 @@ def test_a_step_starts_meanwhile(outcomes: dict[str, Outcome], marks: Path) -> N
     assert outcome.error is None
     assert outcome.run.status is COMPLETED
     assert outcome.steps == {"end_just_before": COMPLETED, "start_meanwhile": COMPLETED}
-    assert begun(marks, "end_just_before") == begun(marks, "start_meanwhile") == 1
+    assert times_begun(marks, "end_just_before") == times_begun(marks, "start_meanwhile") == 1
 
 
 @pytest.mark.offered("dynamic_pipelines", True)
@@ -166,22 +168,45 @@ def test_the_steps_of_a_dynamic_run_end_meanwhile(
     assert outcome.error is None
     assert outcome.run.status is COMPLETED
     assert outcome.steps == dict.fromkeys(("beside", "inline", "below_dynamic"), COMPLETED)
-    assert begun(marks, "beside") == begun(marks, "inline") == 1
+    assert times_begun(marks, "beside") == times_begun(marks, "inline") == 1
 
 
-def run(folder: Path, seconds: float) -> tuple[int, str]:
+@contextmanager
+def begun(folder: Path) -> Iterator[Future[tuple[int, str]]]:
+    """Runs the tests of this module, which take minutes, and mostly wait, beside other tests.
+
+    Args:
+        folder: An empty folder.
+
+    Yields:
+        What `run` will return. Leaving the context ends what is in progress.
+    """
+    seconds = float(os.environ.get("TEST_OUTAGE_SECONDS") or SECONDS)
+    over = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool.submit(run, folder, dict(os.environ), seconds, over)
+        finally:
+            over.set()
+
+
+def run(
+    folder: Path, environment: Mapping[str, str], seconds: float, over: threading.Event
+) -> tuple[int, str]:
     """Runs the tests of this module, and lets ZenML be away in the middle of their runs.
 
     Args:
         folder: An empty folder.
+        environment: The variables of this process, which its tests may change meanwhile.
         seconds: How long ZenML is away.
+        over: Ends all at once when it is set.
 
     Returns:
         The exit code of pytest, and what it wrote.
     """
     marks, log = folder / "marks", folder / "log"
     marks.mkdir()
-    variables = {n: v for n, v in os.environ.items() if not n.startswith("PYTEST_")}
+    variables = {n: v for n, v in environment.items() if not n.startswith("PYTEST_")}
     with zenml_server.starting(folder / "server") as server, log.open("wb") as output:
         variables |= {**server.for_tests, FOLDER: str(marks)}
         server.wait_until_up()
@@ -192,23 +217,27 @@ def run(folder: Path, seconds: float) -> tuple[int, str]:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+
+        def have_ended() -> bool:
+            return over.is_set() or tests.poll() is not None
+
         try:
             wait_until(
-                lambda: (marks / "ready").exists() or tests.poll() is not None,
+                lambda: (marks / "ready").exists() or have_ended(),
                 2 * runs.RUN_SECONDS,
                 what="the runs are to be in progress",
                 pause=0.005,
             )
-            if tests.poll() is None:
+            if not have_ended():
                 server.suspend()
                 (marks / "away").touch()
-                time.sleep(seconds / 3)
+                over.wait(seconds / 3)
                 server.kill()
-                time.sleep(seconds * 2 / 3)
+                over.wait(seconds * 2 / 3)
                 server.start()
                 server.wait_until_up()
                 (marks / "back").touch()
-            tests.wait(scaled(2 * runs.RUN_SECONDS))
+            wait_until(have_ended, 2 * runs.RUN_SECONDS, what="the runs are to end", pause=0.1)
         finally:
             tests.terminate()
             tests.wait()

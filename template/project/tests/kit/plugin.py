@@ -26,7 +26,7 @@ from zenml.integrations.registry import integration_registry
 from zenml.models import FlavorUpdate
 from zenml.utils import source_utils
 
-from . import contract_report, live, runs, timeouts, zenml_server
+from . import contract_report, live, outage_runs, runs, timeouts, zenml_server
 from . import harness as harnesses
 from .contract_report import ContractReport
 from .guard import ContractGuard
@@ -37,6 +37,7 @@ from .shared_runs import *  # noqa: F403 - each is a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
+    from concurrent.futures import Future
     from uuid import UUID
 
     from zenml.models import FlavorResponse
@@ -149,6 +150,28 @@ def shared_runs(request: pytest.FixtureRequest, harness: Harness, stack: Stack) 
     return SharedRuns(folder, runs_for(request.session.items), harness.runs_at_a_time)
 
 
+@pytest.fixture(scope="session")
+def outage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[tuple[int, str]]]:
+    """What comes of runs during which ZenML is away: the exit code of their tests, and a text."""
+    with outage_runs.begun(tmp_path_factory.mktemp("outage")) as future:
+        yield future
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begun_early(request: pytest.FixtureRequest, stack: Stack) -> None:
+    """Begins what takes minutes, and mostly waits, if a test is going to ask for it."""
+    # With pytest-xdist, nobody knows yet which process runs that test.
+    if "PYTEST_XDIST_WORKER" not in os.environ and any(
+        asks_for_outage(item) for item in request.session.items
+    ):
+        request.getfixturevalue("outage")
+
+
+def asks_for_outage(item: pytest.Item) -> bool:
+    """Tells whether a test looks at runs during which ZenML is away."""
+    return "outage" in getattr(item, "fixturenames", ())
+
+
 def runs_for(items: Iterable[pytest.Item]) -> set[str]:
     """Returns the names of the shared runs that tests look at."""
     wanted: set[str] = set()
@@ -233,7 +256,7 @@ def pytest_collection_modifyitems(
         if reason:
             report.note(item, reason)
     config.hook.pytest_deselected(items=[item for item in items if reasons[item]])
-    items[:] = [item for item in items if not reasons[item]]
+    items[:] = sorted((item for item in items if not reasons[item]), key=asks_for_outage)
     harness = current()
     if items and isinstance(harness, live.LiveHarness):
         harness.open()

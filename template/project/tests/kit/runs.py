@@ -333,6 +333,11 @@ def shared(name: str) -> Any:
     return _active[-1].start(name).result()
 
 
+def is_wanted(name: str) -> bool:
+    """Tells whether the selected tests look at a shared run."""
+    return name in _active[-1].wanted
+
+
 def let_only_one_thread(module: Any, name: str) -> None:
     """Lets only one thread at a time call a function of a module."""
     function, lock = getattr(module, name), threading.Lock()
@@ -345,18 +350,22 @@ def let_only_one_thread(module: Any, name: str) -> None:
 
 
 class SharedRuns:
-    """Runs each shared run once, and as many as are wanted at the same time."""
+    """Runs each shared run once, and as many as are wanted at the same time.
+
+    Attributes:
+        wanted: The names of those that the selected tests ask for.
+    """
 
     def __init__(self, folder: Path | StoredPath, wanted: Collection[str], at_a_time: int) -> None:
         """Starts nothing yet.
 
         Args:
             folder: Where each run gets its folder.
-            wanted: The names of those that the selected tests ask for.
+            wanted: See above.
             at_a_time: How many run side by side.
         """
         self._folder = folder
-        self._wanted = wanted
+        self.wanted = wanted
         self._pool = ThreadPoolExecutor(at_a_time, thread_name_prefix="shared-run")
         self._futures: dict[str, Future[Any]] = {}
         self._lock = threading.Lock()
@@ -370,7 +379,7 @@ class SharedRuns:
     def get(self, name: str) -> Any:
         """Returns the outcome of a shared run, once all that are wanted are over."""
         for each in _makers:  # In the order in which they were defined.
-            if each == name or each in self._wanted:
+            if each == name or each in self.wanted:
                 self.start(each)
         for future in list(self._futures.values()):
             future.exception()

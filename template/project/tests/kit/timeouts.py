@@ -32,13 +32,18 @@ def scaled(seconds: float) -> float:
     return seconds * factor
 
 
+# How long to sleep at most between two looks at a busy server, in seconds.
+LONGEST_PAUSE = 0.5
+
+
 def wait_until(
     condition: Callable[[], object], seconds: float, *, what: str, pause: float = 0.02
 ) -> None:
     """Waits until a condition holds.
 
     Args:
-        condition: Is called again and again, until what it returns is true.
+        condition: Is called again and again, until what it returns is true; less often if that
+            takes long, as it asks a server.
         seconds: How long to wait at most; it is scaled.
         what: What is waited for, for the error.
         pause: How long to sleep between two calls, in seconds.
@@ -48,7 +53,11 @@ def wait_until(
     """
     limit = scaled(seconds)
     deadline = time.monotonic() + limit
-    while not condition():
-        if time.monotonic() > deadline:
+    while True:
+        asked = time.monotonic()
+        if condition():
+            return
+        now = time.monotonic()
+        if now > deadline:
             raise TimeoutError(f"{what}: not within {limit:g} seconds.")
-        time.sleep(pause)
+        time.sleep(max(pause, min(2 * (now - asked), LONGEST_PAUSE)))

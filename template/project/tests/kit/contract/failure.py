@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 from zenml.enums import ExecutionMode, ExecutionStatus
 
-from kit import outage_runs
+from kit import outage_runs, runs
+from kit.timeouts import scaled
 
 from .base import Contract, full, not_live, not_offered, offered, posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+    from concurrent.futures import Future
 
     from zenml.orchestrators import BaseOrchestrator
 
@@ -132,9 +132,11 @@ class FailureContract(Contract):
     @full
     @posix
     @not_live("ZenML's server is not to be stopped")
-    def test_a_run_is_late_and_nothing_else_when_zenml_is_away(self, tmp_path: Path) -> None:
-        seconds = float(os.environ.get("TEST_OUTAGE_SECONDS") or outage_runs.SECONDS)
-        code, output = outage_runs.run(tmp_path, seconds)
+    def test_a_run_is_late_and_nothing_else_when_zenml_is_away(
+        self, outage: Future[tuple[int, str]]
+    ) -> None:
+        limit = outage_runs.MOST_SECONDS + scaled(6 * runs.RUN_SECONDS)
+        code, output = outage.result(limit)
         print(output)
         assert code == 0
 
