@@ -11,9 +11,13 @@ import more_pipelines
 import pytest
 from harness import HARNESS, described
 from kit import pipelines, runs
+from kit.runs import shared_run
 from zenml.enums import ExecutionStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from kit.runs import Outcome
 
 pytestmark = pytest.mark.full
@@ -22,10 +26,9 @@ TOO_LATE = "exceeded its maximum running time"
 REFUSED = "Machine type 'q9-standard-4' is not supported"
 
 
-@pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+@shared_run
+def causes(marks: Path) -> Outcome:
     """The static run, with what has to happen to its jobs from outside."""
-    marks = tmp_path_factory.mktemp("marks")
 
     def interfere() -> None:
         pipelines.wait_for(marks / "out_of_memory")
@@ -40,10 +43,9 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         interference.join()
 
 
-@pytest.fixture(scope="module")
-def dynamic_outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+@shared_run
+def dynamic_causes(marks: Path) -> Outcome:
     """The dynamic run."""
-    marks = tmp_path_factory.mktemp("marks")
     return runs.execute(more_pipelines.dynamic_kinds_of_failure, str(marks))
 
 
@@ -66,18 +68,18 @@ def said_of(outcome: Outcome, step: str) -> str:
         ("too_late", TOO_LATE),
     ],
 )
-def test_the_user_and_zenml_are_told_the_cause(outcome: Outcome, step: str, cause: str) -> None:
-    run = outcome.run.steps[step]
+def test_the_user_and_zenml_are_told_the_cause(causes: Outcome, step: str, cause: str) -> None:
+    run = causes.run.steps[step]
     assert run.status is ExecutionStatus.FAILED
-    assert cause in said_of(outcome, step)
+    assert cause in said_of(causes, step)
     # A step that is told to end, since it is late, reports that itself.
     if step != "too_late":
         assert run.exception_info is not None
         assert cause in f"{run.exception_info.message} {run.exception_info.traceback}"
 
 
-def test_of_an_exception_the_user_is_told_its_class_and_its_message(outcome: Outcome) -> None:
-    assert "ValueError: It exploded." in said_of(outcome, "exception")
+def test_of_an_exception_the_user_is_told_its_class_and_its_message(causes: Outcome) -> None:
+    assert "ValueError: It exploded." in said_of(causes, "exception")
 
 
 @pytest.mark.parametrize(
@@ -85,19 +87,19 @@ def test_of_an_exception_the_user_is_told_its_class_and_its_message(outcome: Out
     [("abort", "killed by SIGABRT"), ("too_late", TOO_LATE), ("refused", REFUSED)],
 )
 def test_of_an_isolated_step_they_are_told_it_too(
-    dynamic_outcome: Outcome, step: str, cause: str
+    dynamic_causes: Outcome, step: str, cause: str
 ) -> None:
-    run = dynamic_outcome.run.steps[step]
+    run = dynamic_causes.run.steps[step]
     assert run.status is ExecutionStatus.FAILED
-    assert cause in said_of(dynamic_outcome, step)
+    assert cause in said_of(dynamic_causes, step)
     if step != "too_late":
         assert run.exception_info is not None
         assert cause in f"{run.exception_info.message} {run.exception_info.traceback}"
 
 
-@pytest.mark.parametrize("name", ["outcome", "dynamic_outcome"])
-def test_the_run_has_failed(request: pytest.FixtureRequest, name: str) -> None:
-    outcome: Outcome = request.getfixturevalue(name)
+@pytest.mark.parametrize("name", ["causes", "dynamic_causes"])
+def test_the_run_has_failed(outcome_of: Callable[[str], Outcome], name: str) -> None:
+    outcome = outcome_of(name)
     assert outcome.run.status is ExecutionStatus.FAILED
     assert not outcome.run.in_progress
 
