@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import zenml
 from kit.pipelines import be_killed, look, machine_pid, note, wait_for
 from zenml import pipeline, step
 from zenml.config import ResourceSettings
@@ -268,13 +267,6 @@ def deaf(marks: str) -> None:
 @pipeline(enable_cache=False, dynamic=True)
 def dynamic_deaf(marks: str) -> None:
     deaf.with_options(runtime=StepRuntime.ISOLATED).submit(marks)
-
-
-@pipeline(enable_cache=False, dynamic=True)
-def pausing() -> None:
-    modest()
-    zenml.wait(timeout=0, poll_interval=1, name="somebody")
-    modest.with_options(runtime=StepRuntime.ISOLATED)(id="after")
 
 
 @pipeline(enable_cache=False, dynamic=True)

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import more_pipelines
 import pytest
 from harness import HARNESS
 from kit import pipelines, runs
+from kit.runs import shared_run
 from zenml.enums import ExecutionStatus
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kit.runs import Outcome
 
 
@@ -25,10 +28,9 @@ def kill(step: str) -> None:
     HARNESS.account.kill(job)
 
 
-@pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory, orchestrator: Any) -> Outcome:
+@shared_run
+def causes(marks: Path) -> Outcome:
     """The run, with what has to happen to its jobs from outside."""
-    marks = tmp_path_factory.mktemp("marks")
 
     def interfere() -> None:
         pipelines.wait_for(marks / "out_of_memory")
@@ -53,10 +55,10 @@ def outcome(tmp_path_factory: pytest.TempPathFactory, orchestrator: Any) -> Outc
         ("too_late", "MaxRuntimeExceeded"),
     ],
 )
-def test_the_user_and_zenml_are_told_the_cause(outcome: Outcome, step: str, cause: str) -> None:
-    run = outcome.run.steps[step]
+def test_the_user_and_zenml_are_told_the_cause(causes: Outcome, step: str, cause: str) -> None:
+    run = causes.run.steps[step]
     assert run.status is ExecutionStatus.FAILED
-    message = str(outcome.error)
+    message = str(causes.error)
     assert f"`{step}` failed" in message
     assert cause in message.partition(f"`{step}` failed")[2].partition("; `")[0]
     assert "timed out" not in message.lower()
@@ -66,13 +68,13 @@ def test_the_user_and_zenml_are_told_the_cause(outcome: Outcome, step: str, caus
         assert cause in f"{run.exception_info.message} {run.exception_info.traceback}"
 
 
-def test_of_an_exception_the_user_is_told_its_class_and_its_message(outcome: Outcome) -> None:
-    assert "`exception` failed: ValueError: It exploded." in str(outcome.error)
+def test_of_an_exception_the_user_is_told_its_class_and_its_message(causes: Outcome) -> None:
+    assert "`exception` failed: ValueError: It exploded." in str(causes.error)
 
 
-def test_the_run_has_failed(outcome: Outcome) -> None:
-    assert outcome.run.status is ExecutionStatus.FAILED
-    assert not outcome.run.in_progress
+def test_the_run_has_failed(causes: Outcome) -> None:
+    assert causes.run.status is ExecutionStatus.FAILED
+    assert not causes.run.in_progress
 
 
 def test_an_isolated_step_that_sagemaker_refuses_fails_with_its_words() -> None:

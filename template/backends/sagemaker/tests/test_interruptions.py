@@ -1,5 +1,5 @@
 # YOURS: tests of what befalls runs
-"""Interruptions: a run that pauses, a function that dies, a job that is stopped from outside."""
+"""Interruptions: a function that dies, a job that is stopped from outside."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from kit import pipelines, runs
 from test_settings import WORKS, stack_with
 from zenml.client import Client
 from zenml.config.schedule import Schedule
-from zenml.enums import ExecutionStatus, RunWaitConditionResolution
-from zenml.models import PipelineRunUpdate
-
-from {{ package_name }}.run_id import RunId
+from zenml.enums import ExecutionStatus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,28 +31,6 @@ def job_of(run: PipelineRunResponse, step: str) -> Job:
     """Returns the job of an isolated step."""
     (found,) = (job for job in HARNESS.jobs(run) if job.name == step)
     return found
-
-
-def test_a_paused_run_waits_to_be_resumed_and_goes_on_with_its_id() -> None:
-    paused = runs.execute(more_pipelines.pausing)
-    assert paused.error is None
-    assert paused.run.status is ExecutionStatus.PAUSED
-    orchestrator = Client().active_stack.orchestrator
-    assert orchestrator.fetch_status(paused.run)[0] is ExecutionStatus.PAUSED
-
-    condition = Client().list_run_wait_conditions(pipeline_run=paused.run.id).items[0]
-    Client().resolve_run_wait_condition(condition.id, RunWaitConditionResolution.CONTINUE)
-    update = PipelineRunUpdate(status=ExecutionStatus.RESUMING)
-    run = Client().zen_store.update_run(paused.run.id, update)
-    assert run.snapshot is not None
-    orchestrator.resume_run(run.snapshot, run, Client().active_stack)
-
-    resumed = Client().get_pipeline_run(run.id)
-    assert resumed.status is ExecutionStatus.COMPLETED
-    assert resumed.orchestrator_run_id == paused.run.orchestrator_run_id
-    assert resumed.run_metadata["sagemaker_arn"] != paused.run.run_metadata["sagemaker_arn"]
-    after = job_of(resumed, "after")
-    assert after.environment[RunId.variable] == paused.run.orchestrator_run_id
 
 
 def test_a_function_that_dies_leaves_no_job_behind(tmp_path: Path) -> None:
