@@ -47,7 +47,8 @@ HEARTBEAT = (
 )
 NO_RESOURCES = Cause(
     "The instance of a step is that of its settings, `instance_type`. `ResourceSettings` "
-    "are not read, and there is no warning.",
+    "are not read, and there is no warning. That instance "
+    "happens to have what was asked for here.",
     SAGEMAKER,
     "def _create_job_or_step",
 )
@@ -142,6 +143,13 @@ CAUSES: dict[tuple[str, str], Cause] = {
         '"Unable to read run id from environment."',
     ),
     ("sagemaker", RESOURCES): NO_RESOURCES,
+    ("sagemaker", LONGEST): Cause(
+        "The pipeline at SageMaker is named after ZenML's, with 33 characters more. SageMaker "
+        "takes names of 256.",
+        SAGEMAKER,
+        "unsanitized_orchestrator_run_name = get_orchestrator_run_name(",
+    ),
+    ("sagemaker", ISOLATED_RESOURCES): NO_RESOURCES,
     ("vertex", DYNAMIC_ID): Cause(
         "Without the variable of static pipelines, the ID is the number of the custom job that "
         "asks: in an isolated step, of the step's own job. ZenML does not ask there, since the "
@@ -156,7 +164,8 @@ CAUSES: dict[tuple[str, str], Cause] = {
     ),
     ("vertex", ISOLATED_RESOURCES): Cause(
         "The machine of a custom job is that of its settings, `machine_type`. Of "
-        "`ResourceSettings`, `gpu_count` alone is read, and there is no warning.",
+        "`ResourceSettings`, `gpu_count` alone is read, and there is no warning. That machine "
+        "happens to have what was asked for here.",
         "integrations/gcp/utils.py",
         "def build_job_request",
     ),
@@ -169,6 +178,11 @@ CAUSES: dict[tuple[str, str], Cause] = {
     ("vertex", KILLED): Cause(NO_STEPS, VERTEX, "def fetch_status", claimed=False),
     ("vertex", DEAD): Cause(NO_STEPS, VERTEX, "def fetch_status", claimed=False),
     ("vertex", GRACEFUL): Cause(
+        HEARTBEAT, BASE, "work out of the box for HeartBeat", claimed=False
+    ),
+    ("sagemaker", KILLED): Cause(NO_STEPS, SAGEMAKER, "def fetch_status", claimed=False),
+    ("sagemaker", DEAD): Cause(NO_STEPS, SAGEMAKER, "def fetch_status", claimed=False),
+    ("sagemaker", GRACEFUL): Cause(
         HEARTBEAT, BASE, "work out of the box for HeartBeat", claimed=False
     ),
 }
