@@ -34,7 +34,11 @@ def rows(bench: Bench) -> Iterator[Row]:
         found = run_client(
             sys.executable,
             program("slurm", "benchmark_client.py"),
-            {"package": project.package, "rounds": 1, "steps": 8 if bench.quick else STEPS},
+            {
+                "package": project.package,
+                "rounds": 1 if bench.quick else 3,
+                "steps": 8 if bench.quick else STEPS,
+            },
             bench.folder / "slurm-home",
             {
                 **slurm.environment(project.environment),

@@ -79,6 +79,7 @@ def measure_engine(package: str, folder: Path, steps: int) -> dict[str, Any]:
     ends = sorted(file.stat().st_mtime for file in folder.glob("*.report"))
     assert len(ends) == steps
     submissions = [moment for command, moment in calls if command == "submit"]
+    queries = [moment for command, moment in calls if command == "list"]
     return {
         "wall": wall,
         "cpu": cpu / steps,
@@ -87,7 +88,8 @@ def measure_engine(package: str, folder: Path, steps: int) -> dict[str, Any]:
         ) / steps,
         # A lane is free when a step has ended.
         "gaps": [begins - ends[n] for n, begins in enumerate(submissions[LANES:])],
-        "queries_per_second": sum(command == "list" for command, _ in calls) / wall,
+        # The first comes at the beginning, and each of the others an interval after another.
+        "queries_per_second": (len(queries) - 1) / (queries[-1] - queries[0]),
     }  # fmt: skip
 
 

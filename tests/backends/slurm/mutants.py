@@ -27,7 +27,7 @@ MUTANTS = [
         f"{ALONE}::test_a_lost_answer_starts_nothing_twice",
         text={
             "platform.py": {
-                'number_of(folder, scheduler.list_jobs("list"))': "number_of(folder, [])",
+                'number_of(folder, scheduler.list_jobs("list"))': "number_of(folder, {})",
             }
         },
     ),
@@ -39,12 +39,17 @@ MUTANTS = [
     Mutant(
         "A requeued controller without its environment",
         f"{ALONE}::test_a_controller_that_is_requeued_begins_anew_under_its_id",
-        text={"job.sh": {'[ -n "$_asked" ] && [ ! -e stopped ] || rm': "rm"}},
+        text={"job.sh": {'[ -z "$_asked" ] || [ -e stopped ]': "true"}},
     ),
     Mutant(
         "What no node has is submitted all the same",
         f"{ALONE}::test_what_no_node_has_is_refused_in_words_before_it_is_submitted",
         {"platform.py": "SlurmPlatform.validate = lambda self, job: None"},
+    ),
+    Mutant(
+        "A queue that is asked for at each look",
+        f"{ALONE}::test_a_watch_reports_ends_and_the_queue_is_asked_for_once_in_an_interval",
+        text={"platform.py": {"if not self._watches or now >=": "if now or now >="}},
     ),
     Mutant(
         "A container that is left out",

@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from typing import NamedTuple
 
-from .engine.protocols import JobRefused, Phase
+from .engine.protocols import JobRefused, JobStatus, Phase
 
 # What is asked of it. `list` is for all jobs of the user, those that have just ended too: with many
 # numbers `squeue --jobs` would ask for the jobs of all users. `{jobs}` are numbers with commas.
@@ -83,31 +82,6 @@ class SchedulerUnavailableError(Exception):
 TRANSIENT = (SchedulerUnavailableError, subprocess.TimeoutExpired)
 
 
-class Listed(NamedTuple):
-    """A job, as the scheduler lists it."""
-
-    number: str
-    name: str
-    state: str
-    reason: str
-
-    @property
-    def word(self) -> str:
-        """Its state, without what `sacct` adds: `CANCELLED by 1000`."""
-        return self.state.partition(" ")[0]
-
-    @property
-    def phase(self) -> Phase:
-        """What its state means."""
-        found = (phase for phase, words in PHASES.items() if self.word in words.split())
-        return next(found, Phase.RUNNING)
-
-    @property
-    def cause(self) -> str:
-        """Why it has ended, in words."""
-        return f"{CAUSES[self.word]} ({self.state})" if self.word in CAUSES else ""
-
-
 def run(command: str, *arguments: str, **values: str) -> str:
     """Runs a command of the table, and returns what it writes.
 
@@ -148,7 +122,18 @@ def refusal_of(*options: str) -> str:
     return ""
 
 
-def list_jobs(command: str, **values: str) -> list[Listed]:
-    """Lists jobs with one command of the table."""
+def list_jobs(command: str, **values: str) -> dict[str, JobStatus]:
+    """Lists jobs with one command of the table, by `name/number`. It knows no exit codes."""
     found = (re.fullmatch(LINE, line) for line in run(command, **values).splitlines())
-    return [Listed(**each.groupdict(default="")) for each in found if each]
+    jobs = [each.groupdict(default="") for each in found if each]
+    return {f"{job['name']}/{job['number']}": status(job["state"], job["reason"]) for job in jobs}
+
+
+def status(state: str, reason: str) -> JobStatus:
+    """Says how a job is, by the scheduler's words."""
+    word = state.partition(" ")[0]  # `sacct` writes `CANCELLED by 1000`.
+    phase = next((each for each, words in PHASES.items() if word in words.split()), Phase.RUNNING)
+    if phase is Phase.PENDING and reason not in ("", "None"):
+        return JobStatus(phase, f"it waits: {reason}", hopeless=reason in HOPELESS.split())
+    cause = f"{CAUSES[word]} ({state})" if word in CAUSES else ""
+    return JobStatus(phase, cause, preempted=word in PREEMPTED.split())

@@ -108,8 +108,11 @@ class JobOrchestrator(IsolatedSteps):
         return None
 
     def grace_seconds(self, settings: BaseSettings) -> float:
-        """Returns how long a job may take to end when it is asked to, in seconds."""
-        return 30.0
+        """Returns how long a job may take to end when it is asked to, in seconds.
+
+        It is the setting `stop_grace_seconds`, if there is one.
+        """
+        return float(getattr(settings, "stop_grace_seconds", 30.0))
 
     # ---- What ZenML asks
 
