@@ -49,6 +49,7 @@ FIRST = {
     "sagemaker": "0.3.0",
     "vertex": "0.4.0",
     "http": "0.7.0",
+    "slurm": "0.8.0",
 }
 
 # Each backend, with each version that has it.
@@ -259,6 +260,12 @@ OF_BACKENDS: dict[str, Edits] = {
     "http": {
         f"{PACKAGE}/config.py": [(r"^    queue:", SETTING + r"\g<0>")],
         "tests/example_service.py": [(r"\A", "# ACME waits longer here.\n")],
+        "tests/test_secrets.py": [(r"\Z", TEST)],
+    },
+    "slurm": {
+        f"{PACKAGE}/config.py": [(r"^    partition:", SETTING + r"\g<0>")],
+        f"{PACKAGE}/scheduler.py": [(r"\Z", FUNCTION)],
+        "tests/fake_slurm.py": [(r"\A", "# ACME waits longer here.\n")],
         "tests/test_secrets.py": [(r"\Z", TEST)],
     },
 }
@@ -553,9 +560,9 @@ def test_an_update_says_what_has_changed_and_what_comes_next(start: Callable[...
     project = start("local", "0.6.0")
     said = project.update("--trust").stderr
     assert f"updated to version {current_version()} of its template, from 0.6.0.\n" in said
-    changes = (ROOT / "CHANGELOG.md").read_text().partition("\n## 0.8.0\n")[2]
+    changes = (ROOT / "CHANGELOG.md").read_text().partition(f"\n## {current_version()}\n")[2]
     new, _, old = changes.partition("\n## 0.6.0\n")
-    sections = [section.strip() for section in new.split("\n## 0.7.0\n")]
+    sections = [section.strip() for section in re.split(r"\n## [\d.]+\n", new)]
     assert all(section in said for section in sections)
     assert old.splitlines()[1] not in said
     rest = said.partition(sections[-1])[2]
