@@ -290,7 +290,7 @@ def judge(reports: list[Report]) -> None:
     heading("What was promised")
     steps = [step for report in reports for step in report["steps"]]
     stored = [report["orchestrator_run_id"] for report in reports]
-    processes = {(step["pid"], step["started"]) for step in steps}
+    processes = {step["pid"] for step in steps}
     shared = [step["name"] for step in steps if step["pid"] == reports[0]["client"]]
     statuses = {thing["status"] for thing in [*reports, *steps]}
     promises = {
