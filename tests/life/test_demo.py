@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -34,5 +35,6 @@ def test_the_demo_shows_another_backend_on_its_emulator() -> None:
         check=False,
     )
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    for said in ("compare      running", "10 steps, 10 processes", "are `completed`"):
-        assert said in demo.stdout, demo.stdout
+    # Of ten steps, some are seen at work; one that is over within a second may not be.
+    for said in (r" s  \w+ +running\n", "10 steps, 10 processes", "are `completed`"):
+        assert re.search(said, demo.stdout), demo.stdout
