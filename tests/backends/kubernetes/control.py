@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from backends.kubernetes import on_emulator
 from emulator_programs import (
     GREEDY,
+    execute,
     look,
     look_longer,
-    newest_run,
     outcome,
     runnable,
     scheduled_runs,
@@ -44,16 +44,6 @@ STACKS = {
     # orchestrator's pod as well, whose account may not.
     "own": {**CONFIGURATION, "service_account_name": "zenml-service-account"},
 }
-
-
-def execute(pipeline: Pipeline, *arguments: Any) -> dict[str, Any]:
-    """Runs a pipeline to its end, and returns what came of it."""
-    error = ""
-    try:
-        runnable(pipeline)(*arguments)
-    except Exception as raised:  # The test looks at it.
-        error = str(raised)
-    return outcome(newest_run()) | {"error": error}
 
 
 def fire_twice(cluster: Cluster, pipeline: Pipeline) -> list[dict[str, Any]]:

@@ -216,7 +216,7 @@ class SlurmPlatform(JobPlatform):
 
     def find(self, run: str) -> Mapping[JobKey, JobHandle]:
         """Lists the folders of a run. The queue has the numbers of jobs whose answer was lost."""
-        jobs = self._listed()
+        jobs = self._listed() if any(self._folder.glob(f"{run}/*/key")) else {}
         keys = {
             f"{run}/{file.parent.name}/{number_of(file.parent, jobs)}": JobKey.parse(read(file))
             for file in self._folder.glob(f"{run}/*/key")
