@@ -42,16 +42,16 @@ def test_a_function_that_dies_leaves_no_job_behind(tmp_path: Path) -> None:
     assert runs.alive(tmp_path / "pids") == []
 
 
-def test_an_isolated_step_that_is_stopped_on_aws_ends_for_zenml_too(tmp_path: Path) -> None:
+def test_an_isolated_step_that_is_stopped_on_aws_ends_for_zenml_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # It does not hear that it is told to end, so that it is in the state `Stopping` for a while.
-    seconds = HARNESS.account.stop_seconds
-    HARNESS.account.stop_seconds = 2.0
+    monkeypatch.setattr(HARNESS.account, "stop_seconds", 2.0)
     run = HARNESS.begin(more_pipelines.dynamic_deaf, str(tmp_path))
     pipelines.wait_for(tmp_path / "pids")
     name = job_of(Client().get_pipeline_run(run.id), "deaf").native.name
     boto3.client("sagemaker").stop_training_job(TrainingJobName=name)
     HARNESS.wait(lambda: Client().get_pipeline_run(run.id).status.is_finished)
-    HARNESS.account.stop_seconds = seconds
     (step,) = Client().get_pipeline_run(run.id).steps.values()
     assert step.status.is_finished
     assert not step.status.is_successful
@@ -88,7 +88,10 @@ def test_in_a_job_the_login_is_that_of_the_job_s_role(
     assert outcome.run.status is ExecutionStatus.COMPLETED
 
 
-def test_a_request_to_end_reaches_a_step_that_has_just_begun(tmp_path: Path) -> None:
+def test_a_request_to_end_reaches_a_step_that_has_just_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HARNESS.account, "stop_seconds", 120.0)
     run = HARNESS.begin(pipelines.stopped, str(tmp_path))
     HARNESS.wait(lambda: any(job.pid for job in records(run)))
     (record,) = records(run)

@@ -41,7 +41,7 @@ def qsub(cluster: fake_slurm.Cluster, arguments: list[str]) -> None:
     if asked.q != "workq":
         fail("qsub: Unknown queue")
     with cluster.locked():
-        number = str(len(cluster.numbers()) + 1)
+        number = cluster.next_number()
         cluster.write(
             number,
             name=asked.N,

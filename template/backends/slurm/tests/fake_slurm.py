@@ -98,6 +98,12 @@ class Cluster:
         """Lists all jobs."""
         return sorted((file.name for file in (self.folder / "jobs").iterdir()), key=int)
 
+    def next_number(self) -> str:
+        """Returns a number that no job has had, forgotten ones included. Take the lock before."""
+        with (self.folder / "submitted").open("a") as file:
+            file.write(".")
+            return str(file.tell())
+
     def end(self, number: str, state: str) -> None:
         """Ends a job as a cluster does, by force, and says why."""
         with self.locked():
@@ -164,7 +170,7 @@ def sbatch(cluster: Cluster, arguments: list[str]) -> None:
     if not script.startswith("#!"):
         fail("sbatch", "This does not look like a batch script.")
     with cluster.locked():
-        number = str(len(cluster.numbers()) + 1)
+        number = cluster.next_number()
         cluster.write(
             number,
             name=asked.job_name or asked.script.name,

@@ -300,7 +300,7 @@ def shared_run(
 
     def decorate(make: Callable[[Any], Any]) -> Any:
         name = make.__name__
-        _makers[name] = make
+        share(name, make)
         _jobs[name] = (steps, runs if steps or dynamic else 0, dynamic)
 
         def outcome(shared_runs: SharedRuns) -> Any:
@@ -310,6 +310,17 @@ def shared_run(
         return pytest.fixture(scope="session", name=name)(outcome)
 
     return decorate(make) if make else decorate
+
+
+def share(name: str, make: Callable[[Any], Any]) -> None:
+    """Lets something be done once, beside the shared runs: `outcome_of(name)` has what it returns.
+
+    Args:
+        name: Its name, which is a parameter of each test that wants it.
+        make: Does it. It gets a new folder.
+    """
+    _makers[name] = make
+    _jobs[name] = (0, 0, False)
 
 
 def jobs_of(names: Collection[str], *, isolated: bool, controllers: bool) -> int:

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -204,23 +207,25 @@ def imported_with_flavor(_: Path) -> list[str]:
     return output.split()
 
 
-@shared_run
-def stories(folder: Path) -> dict[str, list[str] | Exception]:
-    """The stories of the scenarios that the platform can be brought into, or what went wrong."""
-    told: dict[str, list[str] | Exception] = {}
-    orchestrator = Client().active_stack.orchestrator
-    for name, scenario in SCENARIOS.items():
-        if harness.current().situations.issuperset(scenario.needs):
-            (folder / name).mkdir()
-            stage = ProjectStage(harness.current(), orchestrator, folder / name)
-            try:
-                scenario.play(stage)
-                told[name] = stage.story
-            except Exception as error:  # The test raises it.
-                told[name] = error
-            finally:
-                stage.clear()
-    return told
+# What befalls a platform from outside is for one scenario at a time.
+FROM_OUTSIDE = {"crowded_out", "hopeless", "preempt", "lose"}
+alone = threading.Lock()
+
+
+def play(name: str, folder: Path) -> list[str]:
+    """Plays a scenario on the project's platform, and returns its story."""
+    scenario = SCENARIOS[name]
+    with alone if FROM_OUTSIDE.intersection(scenario.needs) else nullcontext():
+        stage = ProjectStage(harness.current(), Client().active_stack.orchestrator, folder)
+        try:
+            scenario.play(stage)
+        finally:
+            stage.clear()
+    return stage.story
+
+
+for _name in SCENARIOS:
+    runs.share(_name, partial(play, _name))
 
 
 def in_mode(mode: ExecutionMode, folder: Path | StoredPath) -> Outcome:

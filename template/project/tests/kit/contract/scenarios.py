@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from kit.scenarios import SCENARIOS
 
 from .base import Contract, not_live, posix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ScenarioContract(Contract):
@@ -28,9 +33,6 @@ class ScenarioContract(Contract):
     )
     @not_live("its jobs are shell scripts, which share a folder with the test")
     def test_the_platform_tells_the_same_story_as_the_simulated_one(
-        self, name: str, stories: dict[str, list[str] | Exception]
+        self, name: str, outcome_of: Callable[[str], list[str]]
     ) -> None:
-        story = stories[name]
-        if isinstance(story, Exception):
-            raise story
-        assert story == SCENARIOS[name].story
+        assert outcome_of(name) == SCENARIOS[name].story
