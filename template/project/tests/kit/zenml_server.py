@@ -138,14 +138,13 @@ def starting(folder: Path) -> Iterator[Server]:
         # What it has signed is still valid when it is started again.
         "ZENML_SERVER_JWT_SECRET_KEY": secrets.token_hex(),
     }
-    program = [sys.executable, "-m", "uvicorn", "zenml.zen_server.zen_server_api:app"]
-    options = ["--host", HOST, "--port", str(port), "--log-level", "warning"]
+    program = [sys.executable, str(Path(__file__).with_name("serve_zenml.py")), HOST, str(port)]
     log = folder / "server.log"
 
     def launch() -> subprocess.Popen[bytes]:
         with log.open("ab") as output:
             return subprocess.Popen(
-                [*program, *options], env=environment, stdout=output, stderr=subprocess.STDOUT
+                program, env=environment, stdout=output, stderr=subprocess.STDOUT
             )
 
     server = Server(f"http://{HOST}:{port}", name, password, log, launch)
