@@ -546,6 +546,17 @@ def test_a_schedule_is_paused_when_its_runs_have_ended(
     assert orchestrator.jobs.stopped == []
 
 
+@IN_JOB
+@pytest.mark.parametrize("error", [ValueError, JobRefused])
+def test_a_change_of_a_schedule_that_cannot_be_made_says_why(
+    orchestrator: InJob, error: type[Exception]
+) -> None:
+    schedule = mock.Mock(run_metadata={"schedule_job": "nightly"})
+    refused = mock.patch.object(orchestrator.jobs, "update_schedule", side_effect=error("no cron"))
+    with refused, pytest.raises(RuntimeError, match="not updated: no cron"):
+        orchestrator.update_schedule(schedule, ScheduleUpdate(cron_expression="whenever"))
+
+
 # ---- The run ID
 
 

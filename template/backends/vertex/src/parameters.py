@@ -5,20 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt
 from zenml.config.base_settings import BaseSettings
 
+from .engine.services.settings import MachineConfig
 
-class MachineTypeConfig(BaseSettings):
+
+class MachineTypeConfig(MachineConfig):
     """A machine type that resource settings may choose."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    vcpus: PositiveInt
-    """How many virtual CPUs it has."""
-
-    memory_gib: PositiveFloat
-    """How much memory it has, in GiB."""
 
     machine_type: str | None = None
     """What Vertex AI calls it. Default: the name it has here. Needed if a type is here more than
@@ -27,12 +21,6 @@ class MachineTypeConfig(BaseSettings):
 
     accelerator: str | None = None
     """The kind of its GPUs, such as `NVIDIA_TESLA_T4`."""
-
-    gpus: NonNegativeInt = 0
-    """How many GPUs it has."""
-
-    usd_per_hour: PositiveFloat
-    """What it costs, in any currency: the cheapest that is enough is chosen."""
 
 
 class CustomJobParameters(BaseSettings):

@@ -232,10 +232,7 @@ class VertexService(PipelineService):
         """Changes when a schedule is due, pauses it, or lets it go on."""
         found = self._ask("GET", handle)
         if cron:
-            try:
-                due = with_time_zone(cron, time_zone_of(found["cron"]))
-            except ValueError as error:
-                raise RefusedError(BAD_REQUEST, str(error)) from error
+            due = with_time_zone(cron, time_zone_of(found["cron"]))
             self._ask("PATCH", handle, {"name": handle, "cron": due}, updateMask="cron")
         # Vertex AI does not take either twice.
         if active is not None and active is (word_of(found) == "PAUSED"):

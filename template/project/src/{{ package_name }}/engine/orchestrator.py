@@ -368,7 +368,7 @@ class JobOrchestrator(IsolatedSteps):
             self._schedules().update_schedule(
                 str(handle), cron=update.cron_expression, active=update.active
             )
-        except JobRefused as error:
+        except (JobRefused, ValueError) as error:
             message = f"The schedule `{schedule.name}` was not updated: {error}"
             raise RuntimeError(message) from error
         if update.active is False:

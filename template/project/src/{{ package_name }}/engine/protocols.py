@@ -342,6 +342,7 @@ class Schedules(Protocol):
         """Changes a schedule; what is None stays as it is.
 
         Raises:
+            ValueError: If the platform cannot keep to such a schedule.
             JobRefused: If the platform refuses the change.
         """
 

@@ -3,7 +3,25 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel, NonNegativeInt, PositiveFloat, PositiveInt
+
 from ..settings import JobConfig, JobSettings
+
+
+class MachineConfig(BaseModel, extra="forbid", frozen=True, use_attribute_docstrings=True):
+    """A type of machine that resource settings may choose. What is misspelled is refused."""
+
+    vcpus: PositiveInt
+    """How many virtual CPUs it has."""
+
+    memory_gib: PositiveFloat
+    """How much memory it has, in GiB."""
+
+    gpus: NonNegativeInt = 0
+    """How many GPUs it has."""
+
+    usd_per_hour: PositiveFloat
+    """What it costs, in any currency: the cheapest that is enough is chosen."""
 
 
 class CloudSettings(JobSettings):
