@@ -185,7 +185,7 @@ _task_of = SageMakerService._task
 
 
 def _task(self, *arguments, **more):
-    self._aws().call("sagemaker", "list_pipelines")
+    self.aws.call("sagemaker", "list_pipelines")
     return _task_of(self, *arguments, **more)
 
 
@@ -313,7 +313,7 @@ Supervisor.run = run
         "test_schedules.py::test_what_fires_is_what_was_scheduled_whatever_is_submitted_afterwards",
         text={
             "platform/service.py": {
-                "        pipeline = Pipeline(self._aws(), name, self._config.execution_role)\n"
+                "        pipeline = Pipeline(self.aws, name, self._config.execution_role)\n"
                 "        try:\n": "        pipeline = self._pipeline_of(job)\n        try:\n"
             }
         },

@@ -49,15 +49,15 @@ class SageMakerService(PipelineService):
     unknown_seconds = 60.0
     poll_seconds = 10.0
 
-    def __init__(self, config: Config, aws: Callable[[], Aws], folder: Callable[[], str]) -> None:
+    def __init__(self, config: Config, aws: Aws, folder: Callable[[], str]) -> None:
         """Asks nobody yet.
 
         Args:
             config: The orchestrator's config.
-            aws: Returns the login.
+            aws: The login.
             folder: Returns where in S3 the files of jobs go.
         """
-        self._config, self._aws, self._folder = config, aws, folder
+        self._config, self.aws, self._folder = config, aws, folder
 
     # ---- What the engine asks
 
@@ -92,10 +92,10 @@ class SageMakerService(PipelineService):
         listed = "list_pipeline_execution_steps", "PipelineExecutionSteps"
         about: dict[str, Any] = {"PipelineExecutionArn": handle, "MaxResults": 100}
         with if_there():
-            for step in self._aws().pages("sagemaker", *listed, **about):
+            for step in self.aws.pages("sagemaker", *listed, **about):
                 # ZenML's name of a step is its `StepDisplayName`: see `_definition`.
                 name = step.get("StepDisplayName") or step["StepName"]
-                found[name] = status_of_step(self._aws(), step)
+                found[name] = status_of_step(self.aws, step)
         return found
 
     def stop(self, handle: JobHandle) -> None:
@@ -104,7 +104,7 @@ class SageMakerService(PipelineService):
         https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopTrainingJob.html
         """
         arn = Arn.parse(handle)
-        aws = self._aws()
+        aws = self.aws
         try:
             with if_there():
                 if arn.kind == PIPELINE:
@@ -122,7 +122,7 @@ class SageMakerService(PipelineService):
 
     def find(self, run: str) -> Mapping[JobKey, JobHandle]:
         """Finds the jobs of a run by their names, and their keys in their variables."""
-        aws, found = self._aws(), {}
+        aws, found = self.aws, {}
         name = run_of(JobKey(run, "", 1))
         for kind in JOBS.values():
             listed = f"list_{kind.lower()}_jobs", f"{kind}JobSummaries"
@@ -154,7 +154,7 @@ class SageMakerService(PipelineService):
         if arn.kind == PIPELINE:
             operation = "describe_pipeline_execution"
             try:
-                found = self._aws().call("sagemaker", operation, PipelineExecutionArn=handle)
+                found = self.aws.call("sagemaker", operation, PipelineExecutionArn=handle)
             except RefusedError:  # It is gone.
                 return
             name = found.get("PipelineExecutionDisplayName", "")
@@ -175,7 +175,7 @@ class SageMakerService(PipelineService):
         when = schedules.schedule(trigger, settings.schedule_time_zone)
         name = unique_name(job.name, unique=str(job.key), max_length=LONGEST_SCHEDULE_NAME)
         target = {"RoleArn": role, "SageMakerPipelineParameters": {"PipelineParameterList": []}}
-        pipeline = Pipeline(self._aws(), name, self._config.execution_role)
+        pipeline = Pipeline(self.aws, name, self._config.execution_role)
         try:
             with kept(self._store_for(job), as_pipeline(job), name, for_good=True) as hidden:
                 definition = self._definition(hidden)
@@ -183,7 +183,7 @@ class SageMakerService(PipelineService):
                     definition, self._folder(), settings.pipeline_tags, settings.max_parallelism
                 )
                 target["Arn"] = version["PipelineArn"]
-                self._aws().call("scheduler", "create_schedule", Name=name, **when, Target=target)
+                self.aws.call("scheduler", "create_schedule", Name=name, **when, Target=target)
         except BaseException:
             self.delete_schedule(name)
             raise
@@ -194,7 +194,7 @@ class SageMakerService(PipelineService):
 
         The rest of it has to be said again, or AWS takes its defaults.
         """
-        known = self._aws().call("scheduler", "get_schedule", Name=handle)
+        known = self.aws.call("scheduler", "get_schedule", Name=handle)
         taken = model_of("scheduler").operation_model("UpdateSchedule").input_shape.members
         changed = {key: known[key] for key in taken if key in known}
         if cron:
@@ -204,19 +204,19 @@ class SageMakerService(PipelineService):
                 raise JobRefused(str(error)) from error
         if active is not None:
             changed["State"] = "ENABLED" if active else "DISABLED"
-        self._aws().call("scheduler", "update_schedule", **changed)
+        self.aws.call("scheduler", "update_schedule", **changed)
 
     def delete_schedule(self, handle: str) -> None:
         """Deletes a schedule, its secret and its pipeline, and stops its executions."""
         with if_there():
-            self._aws().call("scheduler", "delete_schedule", Name=handle)
-        Pipeline(self._aws(), handle, self._config.execution_role).delete(self.stop)
+            self.aws.call("scheduler", "delete_schedule", Name=handle)
+        Pipeline(self.aws, handle, self._config.execution_role).delete(self.stop)
         self.secret_store.delete(self.secret_store.reference(handle))
 
     def _status(self, handle: JobHandle) -> JobStatus | None:
         """Asks how one execution or job is; None if SageMaker does not know it."""
         with if_there():
-            return status_of(self._aws(), Arn.parse(handle))
+            return status_of(self.aws, Arn.parse(handle))
         return None
 
     # ---- How a job looks
@@ -244,12 +244,12 @@ class SageMakerService(PipelineService):
 
     def _create_job(self, name: str, task: requests.Task) -> JobHandle:
         try:
-            answer = job_call(self._aws(), "create", task.kind, name, **task.request())
+            answer = job_call(self.aws, "create", task.kind, name, **task.request())
         except RefusedError as refused:
             if refused.code != NAME_IS_TAKEN:
                 raise
             # The name is this key's alone: it is a request that was repeated.
-            answer = job_call(self._aws(), "describe", task.kind, name)
+            answer = job_call(self.aws, "describe", task.kind, name)
         return str(answer[f"{task.kind}JobArn"])
 
     def _start(self, job: PipelineSpec, name: str) -> JobHandle:
@@ -263,14 +263,14 @@ class SageMakerService(PipelineService):
     def _pipeline_of(self, job: PipelineSpec) -> Pipeline:
         unique = f"{job.labels['project_id']}/{job.name}"
         name = unique_name(job.name, unique=unique, max_length=LONGEST_PIPELINE_NAME)
-        return Pipeline(self._aws(), name, self._config.execution_role)
+        return Pipeline(self.aws, name, self._config.execution_role)
 
     # ---- Secrets
 
     @property
     def secret_store(self) -> Secrets:
         """AWS Secrets Manager, for jobs whose settings say so."""
-        return Secrets(self._aws(), self._config.execution_role)
+        return Secrets(self.aws, self._config.execution_role)
 
     def _store_for(self, job: JobSpec) -> Secrets | None:
         return self.secret_store if cast("Settings", job.settings).secrets_manager else None
