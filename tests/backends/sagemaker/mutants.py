@@ -137,8 +137,8 @@ RunId.of_job = lambda self, platform, handle: handle.rpartition("/")[2]
 _chosen = instance_type
 
 
-def instance_type(wanted, explicit, config, *, training):
-    return _chosen(wanted, explicit if training else "ml.t3.medium", config, training=training)
+def instance_type(wanted, explicit, config, kind):
+    return _chosen(wanted, explicit if kind == "Training" else "ml.t3.medium", config, kind)
 """
         },
     ),
@@ -196,7 +196,7 @@ SageMakerService._task = _task
     Mutant(
         "Long variables as they are",
         "test_environment.py::test_jobs_are_within_the_limits_as_sagemaker_gets_them",
-        {"environment.py": "def pack(environment, longest):\n    return dict(environment)"},
+        {"environment.py": "def pack(environment, longest, **_):\n    return dict(environment)"},
     ),
     Mutant(
         "The token in the definition, though there is a secret",

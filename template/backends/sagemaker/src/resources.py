@@ -10,25 +10,24 @@ from .instances import INSTANCE_TYPES
 from .platform.aws import model_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from zenml.config.resource_settings import ResourceSettings
 
     from .config import Config
 
 # What a step gets that asks for nothing. ZenML's own orchestrator has the same.
-DEFAULT_TRAINING = "ml.m5.xlarge"
-DEFAULT_PROCESSING = "ml.t3.medium"
+DEFAULTS = {"Training": "ml.m5.xlarge", "Processing": "ml.t3.medium"}
 
 
-def instance_type(
-    wanted: ResourceSettings, explicit: str | None, config: Config, *, training: bool
-) -> str:
+def instance_type(wanted: ResourceSettings, explicit: str | None, config: Config, kind: str) -> str:
     """Chooses an instance type.
 
     Args:
         wanted: What the step, or a dynamic pipeline's function, asks for.
         explicit: What the settings say, which wins.
         config: The orchestrator's config, which may have types of its own.
-        training: Whether it is for a training job. Not all types are there for both kinds.
+        kind: The kind of job, `Training` or `Processing`. Not all types are there for both.
 
     Returns:
         The name of the type.
@@ -39,10 +38,10 @@ def instance_type(
     if explicit is not None:
         return explicit
     if not asks_for_something(wanted):
-        return DEFAULT_TRAINING if training else DEFAULT_PROCESSING
-    kind = "training" if training else "processing"
+        return DEFAULTS[kind]
+    offered = model_of("sagemaker").shape_for(f"{kind}InstanceType").enum
     try:
-        return cheapest(wanted, table(config, training=training), f"type for {kind} jobs").name
+        return cheapest(wanted, table(config, offered), f"type for {kind.lower()} jobs").name
     except ValueError as error:
         raise ValueError(
             f"{error} Ask for less, name a type as `instance_type`, or add one to the "
@@ -50,16 +49,10 @@ def instance_type(
         ) from None
 
 
-def table(config: Config, *, training: bool) -> list[MachineType]:
-    """Lists the types to choose from: ours and the config's, as far as SageMaker has them."""
-    types = {} if config.only_these_instance_types else {each.name: each for each in INSTANCE_TYPES}
-    offered = offered_types("Training" if training else "Processing")
-    types = {name: each for name, each in types.items() if name in offered}
-    own = config.instance_types.items()
-    types |= {name: MachineType(name, **each.model_dump()) for name, each in own}
-    return list(types.values())
-
-
-def offered_types(kind: str) -> frozenset[str]:
-    """Returns what boto3 knows as instance types of a kind of job, `Training` or `Processing`."""
-    return frozenset(model_of("sagemaker").shape_for(f"{kind}InstanceType").enum)
+def table(config: Config, offered: Collection[str]) -> list[MachineType]:
+    """Lists the types to choose from: the config's, and those of ours that SageMaker offers."""
+    own = config.instance_types
+    types = [MachineType(name, **each.model_dump()) for name, each in own.items()]
+    if not config.only_these_instance_types:
+        types += [each for each in INSTANCE_TYPES if each.name in offered and each.name not in own]
+    return types

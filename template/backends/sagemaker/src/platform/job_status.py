@@ -61,12 +61,9 @@ def status_of(aws: Aws, arn: Arn) -> JobStatus:
     Raises:
         RefusedError: If SageMaker does not say, or does not know it.
     """
-    if arn.kind == PIPELINE:
-        found = aws.call("sagemaker", "describe_pipeline_execution", PipelineExecutionArn=arn.text)
-        return status(found["PipelineExecutionStatus"], found.get("FailureReason", ""))
-    kind = JOBS[arn.kind]
-    found = job_call(aws, "describe", kind, arn.name)
-    known = status(found[f"{kind}JobStatus"], found.get("FailureReason", ""))
+    found = call_about(aws, "describe", arn)
+    word = "PipelineExecutionStatus" if arn.kind == PIPELINE else f"{JOBS[arn.kind]}JobStatus"
+    known = status(found[word], found.get("FailureReason", ""))
     detail = found.get("SecondaryStatus", "")  # of a training job
     if known.phase is Phase.RUNNING and detail in BEFORE_IT_RUNS:
         return JobStatus(Phase.PENDING)
@@ -75,6 +72,13 @@ def status_of(aws: Aws, arn: Arn) -> JobStatus:
     # What the container of a processing job has said comes first.
     causes = found.get("ExitMessage", ""), known.reason
     return replace(known, reason=": ".join(filter(None, causes)))
+
+
+def call_about(aws: Aws, verb: str, arn: Arn) -> dict[str, Any]:
+    """Makes a request about an execution or a job: to `describe` or to `stop` it."""
+    if arn.kind == PIPELINE:
+        return aws.call("sagemaker", f"{verb}_pipeline_execution", PipelineExecutionArn=arn.text)
+    return job_call(aws, verb, JOBS[arn.kind], arn.name)
 
 
 def job_call(aws: Aws, verb: str, kind: str, name: str, **arguments: Any) -> dict[str, Any]:

@@ -155,18 +155,15 @@ class Pipeline:
             raise
 
     def _create(self, what: Object, labels: Mapping[str, str]) -> Object:
-        refusal = None
         try:
             self._aws.call("sagemaker", "create_pipeline", **what, Tags=tags(labels))
-        except RefusedError as refused:  # Somebody else may have made it meanwhile.
-            refusal = refused
-        try:
-            # The first version's number is not said, and it may be somebody else's.
-            return self._update(what)
-        except RefusedError as refused:
-            if refusal is not None and refused.is_missing:
-                raise refusal from None
+        except RefusedError:
+            # Somebody else may have made it meanwhile.
+            with if_there():
+                return self._update(what)
             raise
+        # The first version's number is not said, and it may be somebody else's.
+        return self._update(what)
 
     def _definition(self, definition: str, folder: str) -> Object:
         content = definition.encode()

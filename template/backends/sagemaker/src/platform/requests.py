@@ -18,7 +18,7 @@ from botocore.validate import ParamValidator
 from ..engine.protocols import Role
 from ..engine.services.requests import merge
 from ..engine.slugs import unique_name
-from ..environment import KEY_VARIABLE, LONGEST, pack, refuse_long
+from ..environment import LONGEST, pack
 from ..resources import instance_type
 from .aws import model_of
 
@@ -95,8 +95,7 @@ class Task:
                 `job_arguments`, have what such a job does not have.
         """
         settings = self.settings
-        if problem := contradiction(settings):
-            raise ValueError(problem)
+        check_settings(settings)
         request = given(
             {
                 "RoleArn": settings.execution_role or self.config.execution_role,
@@ -115,11 +114,7 @@ class Task:
         """Returns the variables as SageMaker takes them."""
         job = self.job
         found = {**job.environment, **self.settings.environment, **job.secrets, **self.told}
-        found[KEY_VARIABLE] = str(job.key)
-        if self.begins_with_ours:
-            return pack(found, LONGEST[self.kind])
-        refuse_long(found, LONGEST[self.kind])
-        return found
+        return pack(found, LONGEST[self.kind], restored=self.begins_with_ours)
 
     @property
     def begins_with_ours(self) -> bool:
@@ -216,10 +211,9 @@ def given(request: Object) -> Object:
 
 def machine(task: Task) -> Object:
     """Says what a job runs on."""
-    settings, training = task.settings, task.settings.use_training_step
-    wanted = task.job.resources, settings.instance_type
+    settings, wanted = task.settings, task.job.resources
     return {
-        "InstanceType": instance_type(*wanted, task.config, training=training),
+        "InstanceType": instance_type(wanted, settings.instance_type, task.config, task.kind),
         "InstanceCount": 1,
         "VolumeSizeInGB": settings.volume_size_in_gb,
         "VolumeKmsKeyId": settings.volume_kms_key,
@@ -251,27 +245,32 @@ def tags(values: Mapping[str, str]) -> list[Object]:
     return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
-def contradiction(settings: Settings) -> str | None:
-    """Names a setting that a kind of job does not have, and the remedy, so that none is ignored."""
+def check_settings(settings: Settings) -> None:
+    """Checks that a kind of job has all that is set, so that nothing is ignored.
+
+    Raises:
+        ValueError: If there is a setting that it does not have.
+    """
     training = settings.use_training_step
     if training and isinstance(settings.output_data_s3_uri, dict):
-        return (
+        raise ValueError(
             "`output_data_s3_uri` has channels, and a training job has but one output: give it one "
             "address, or set `use_training_step` to False."
         )
     if training and settings.output_data_s3_mode != "EndOfJob":
-        return (
+        raise ValueError(
             f"`output_data_s3_mode` is `{settings.output_data_s3_mode}`; the files of a training "
             "job are copied at its end: leave it out, or set `use_training_step` to False."
         )
     if not training and settings.input_data_s3_mode == "FastFile":
-        return (
+        raise ValueError(
             "`input_data_s3_mode` is `FastFile`, which processing jobs do not have: use `File` or "
             "`Pipe`, or set `use_training_step` to True."
         )
     if bool(settings.subnets) != bool(settings.security_group_ids):
-        return "`subnets` and `security_group_ids` go together: set both, or neither of them."
-    return None
+        raise ValueError(
+            "`subnets` and `security_group_ids` go together: set both, or neither of them."
+        )
 
 
 def check_job(request: Object, kind: str) -> None:

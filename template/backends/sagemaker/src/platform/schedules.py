@@ -29,7 +29,7 @@ def schedule(wanted: Trigger, time_zone: str) -> dict[str, Any]:
         time_zone: Of a cron expression, such as `Europe/Zurich`.
 
     Returns:
-        Arguments of `CreateSchedule`.
+        Arguments of `CreateSchedule`; None for those that are to be left out.
 
     Raises:
         ValueError: If it cannot keep to the schedule.
@@ -39,17 +39,15 @@ def schedule(wanted: Trigger, time_zone: str) -> dict[str, Any]:
             "The schedule has `catchup`. EventBridge Scheduler does not make up for what was "
             "missed: leave it out."
         )
-    found: dict[str, Any] = {
+    # A start that is past is as good as none, and AWS refuses it.
+    begins_later = wanted.start is not None and wanted.start > datetime.now(timezone.utc)
+    return {
         "ScheduleExpression": expression(wanted),
         "ScheduleExpressionTimezone": time_zone if wanted.cron else "UTC",
         "FlexibleTimeWindow": {"Mode": "OFF"},
+        "StartDate": wanted.start if begins_later else None,
+        "EndDate": wanted.end,
     }
-    # A start that is past is as good as none, and AWS refuses it.
-    if wanted.start is not None and wanted.start > datetime.now(timezone.utc):
-        found["StartDate"] = wanted.start
-    if wanted.end is not None:
-        found["EndDate"] = wanted.end
-    return found
 
 
 def expression(wanted: Trigger) -> str:

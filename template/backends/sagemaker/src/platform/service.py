@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from zenml.constants import METADATA_ORCHESTRATOR_LOGS_URL, METADATA_ORCHESTRATOR_URL
 
 from .. import environment as variables
-from ..engine.protocols import JobKey, JobRefused, PipelineService, PipelineSpec, Role
+from ..engine.protocols import JobKey, PipelineService, PipelineSpec, Role
 from ..engine.services.requests import as_pipeline
 from ..engine.services.secrets import kept
 from ..engine.slugs import unique_name
@@ -19,7 +19,7 @@ from ..run_id import EXECUTION_VARIABLE, RunId
 from . import requests, schedules
 from .arns import JOBS, PIPELINE, Arn
 from .aws import AwsUnavailableError, RefusedError, if_there, model_of
-from .job_status import job_call, status_of, status_of_step
+from .job_status import call_about, job_call, status_of, status_of_step
 from .pipelines import Pipeline
 from .secrets import Secrets
 
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from ..engine.protocols import JobHandle, JobSpec, JobStatus, Trigger
     from .aws import Aws
 
-# What SageMaker says of a job of a name that is taken, and of stopping what has ended.
+# What SageMaker says of a job of a name that is taken.
 NAME_IS_TAKEN = "ResourceInUse"
-HAS_ENDED = ("ValidationException", "ConflictException")
 
 LONGEST_SCHEDULE_NAME = 64
 # SageMaker would take 256. But the ARN of an execution has the name in it, and ZenML has room for
@@ -67,13 +66,12 @@ class SageMakerService(PipelineService):
         Raises:
             ValueError: If no instance type is enough, or settings or variables do not fit.
         """
-        jobs = job.steps if isinstance(job, PipelineSpec) else [job]
-        if problems := list(filter(None, map(self._problem_of, jobs))):
+        if problems := list(filter(None, map(self._problem_of, as_pipeline(job).steps))):
             raise ValueError(" ".join(problems))
 
     def submit(self, job: JobSpec) -> JobHandle:
         """Starts an execution or a job; the same key gets the same one."""
-        name = unique_name(run_of(job.key), job.name, unique=str(job.key), max_length=63)
+        name = unique_name(prefix_of(job.key.run), job.name, unique=str(job.key), max_length=63)
         with kept(self._store_for(job), job, name) as hidden:
             if isinstance(hidden, PipelineSpec):
                 return self._start(hidden, name)
@@ -103,17 +101,11 @@ class SageMakerService(PipelineService):
 
         https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopTrainingJob.html
         """
-        arn = Arn.parse(handle)
-        aws = self.aws
         try:
-            with if_there():
-                if arn.kind == PIPELINE:
-                    aws.call("sagemaker", "stop_pipeline_execution", PipelineExecutionArn=handle)
-                else:
-                    job_call(aws, "stop", JOBS[arn.kind], arn.name)
-        except RefusedError as refused:
-            ended = self._status(handle)
-            if refused.code not in HAS_ENDED or not (ended and ended.phase.is_terminal):
+            call_about(self.aws, "stop", Arn.parse(handle))
+        except RefusedError:  # As of what has ended, or is not there.
+            known = self._status(handle)
+            if known is not None and not known.phase.is_terminal:
                 raise
 
     def logs(self, handle: JobHandle, *, follow: bool = False) -> Iterator[str]:
@@ -122,12 +114,11 @@ class SageMakerService(PipelineService):
 
     def find(self, run: str) -> Mapping[JobKey, JobHandle]:
         """Finds the jobs of a run by their names, and their keys in their variables."""
-        aws, found = self.aws, {}
-        name = run_of(JobKey(run, "", 1))
+        found = {}
         for kind in JOBS.values():
             listed = f"list_{kind.lower()}_jobs", f"{kind}JobSummaries"
-            for job in list(aws.pages("sagemaker", *listed, NameContains=name)):
-                described = job_call(aws, "describe", kind, job[f"{kind}JobName"])
+            for job in list(self.aws.pages("sagemaker", *listed, NameContains=prefix_of(run))):
+                described = job_call(self.aws, "describe", kind, job[f"{kind}JobName"])
                 environment = dict(described.get("Environment", {}))
                 variables.unpack(environment)
                 key = environment.get(variables.KEY_VARIABLE)
@@ -152,9 +143,8 @@ class SageMakerService(PipelineService):
         arn = Arn.parse(handle)
         name = arn.name
         if arn.kind == PIPELINE:
-            operation = "describe_pipeline_execution"
             try:
-                found = self.aws.call("sagemaker", operation, PipelineExecutionArn=handle)
+                found = call_about(self.aws, "describe", arn)
             except RefusedError:  # It is gone.
                 return
             name = found.get("PipelineExecutionDisplayName", "")
@@ -198,10 +188,7 @@ class SageMakerService(PipelineService):
         taken = model_of("scheduler").operation_model("UpdateSchedule").input_shape.members
         changed = {key: known[key] for key in taken if key in known}
         if cron:
-            try:
-                changed["ScheduleExpression"] = f"cron({schedules.aws_cron(cron)})"
-            except ValueError as error:
-                raise JobRefused(str(error)) from error
+            changed["ScheduleExpression"] = f"cron({schedules.aws_cron(cron)})"
         if active is not None:
             changed["State"] = "ENABLED" if active else "DISABLED"
         self.aws.call("scheduler", "update_schedule", **changed)
@@ -234,7 +221,7 @@ class SageMakerService(PipelineService):
         return requests.definition((task, job.upstream[task.job.name]) for task in tasks)
 
     def _task(self, job: JobSpec, *, in_pipeline: bool = False) -> requests.Task:
-        told: dict[str, Any] = {}
+        told: dict[str, Any] = {variables.KEY_VARIABLE: str(job.key)}
         if in_pipeline:
             told[EXECUTION_VARIABLE] = {"Get": "Execution.PipelineExecutionArn"}
             told[RunId.variable] = {"Get": RunId.property}
@@ -276,6 +263,6 @@ class SageMakerService(PipelineService):
         return self.secret_store if cast("Settings", job.settings).secrets_manager else None
 
 
-def run_of(key: JobKey) -> str:
+def prefix_of(run: str) -> str:
     """Returns what the names of a run's jobs begin with. Jobs can be listed by it."""
-    return "r" + hashlib.sha256(key.run.encode()).hexdigest()[:11]
+    return "r" + hashlib.sha256(run.encode()).hexdigest()[:11]
