@@ -190,16 +190,11 @@ class JobOrchestrator(IsolatedSteps):
         def step(specs: JobSpecs, name: str, attempt: int) -> JobSpec:
             return specs.step(name, attempt, step_environments[name])
 
-        def steps(specs: JobSpecs) -> list[JobSpec]:
-            return [step(specs, name, 1) for name in step_environments]
+        def jobs(specs: JobSpecs) -> list[JobSpec]:
+            steps = [step(specs, name, 1) for name in step_environments]
+            return [specs.controller(base_environment), *steps]
 
-        if self.controller == "client":
-            return self._submit_in_client(snapshot, placeholder_run, steps, step)
-        return self._submit_job(
-            snapshot,
-            placeholder_run,
-            lambda specs: [specs.controller(base_environment), *steps(specs)],
-        )
+        return self._submit_job(snapshot, placeholder_run, jobs, step)
 
     def submit_dynamic_pipeline(
         self,
@@ -229,10 +224,6 @@ class JobOrchestrator(IsolatedSteps):
             named = [specs.step(name, 1, environment) for name in snapshot.step_configurations]
             return [specs.function(environment), *named]
 
-        if self.controller == "client":
-            return self._submit_in_client(
-                snapshot, placeholder_run, jobs, lambda specs, *_: specs.function(environment)
-            )
         return self._submit_job(snapshot, placeholder_run, jobs)
 
     @run_store.noting_cause()
@@ -469,44 +460,28 @@ class JobOrchestrator(IsolatedSteps):
 
     # ---- Submission
 
-    def _submit_in_client(
+    def _start_controller(
         self,
         snapshot: PipelineSnapshotResponse,
-        run: PipelineRunResponse | None,
-        jobs: Callable[[JobSpecs], list[JobSpec]],
-        job_of: Callable[[JobSpecs, str, int], JobSpec],
+        run: PipelineRunResponse,
+        job_of: Callable[[str, int], JobSpec],
     ) -> SubmissionResult:
         """Starts a controller in this process.
 
         Args:
             snapshot: What is executed.
-            run: The run that ZenML has created for it; None for a schedule.
-            jobs: Makes the jobs that are looked at before any is submitted.
+            run: Its run.
             job_of: Makes the job of an attempt.
         """
-        give_up_busy_requests()  # The controller tries again.
-        with submission():
-            if snapshot.schedule:
-                raise ValueError(
-                    "This orchestrator runs pipelines at once and has no schedules: its run ID is "
-                    "made at submission, and would repeat at each firing. Remove the schedule, and "
-                    "let cron, say, call the pipeline."
-                )
-            assert run is not None, "a run without a schedule has a placeholder"
-            run_id = check_length(self._new_run_id(run) or "")
-            specs = self._specs(snapshot, run, run_id)
-            specs = replace(specs, generation=self._generation(run))
-            self._validate(jobs(specs))
-            claimed = self._claim(snapshot, run, run_id)
-            self._publish(claimed, own_process())
+        self._publish(run, own_process())
         store = (run_store.ZenMLFunctionRun if snapshot.is_dynamic else run_store.ZenMLRun)(
-            snapshot, claimed
+            snapshot, run
         )
         controller = ClientController(
-            self._controller(snapshot, claimed, store, partial(job_of, specs)),
-            claimed,
+            self._controller(snapshot, run, store, job_of),
+            run,
             # What a function has submitted that has ended or was stopped, nobody else would end.
-            (lambda: self._stop_jobs(claimed)) if snapshot.is_dynamic else None,
+            (lambda: self._stop_jobs(run)) if snapshot.is_dynamic else None,
         )
         controller.start()
         synchronous = self._setting(snapshot, "synchronous")
@@ -538,15 +513,19 @@ class JobOrchestrator(IsolatedSteps):
         snapshot: PipelineSnapshotResponse,
         run: PipelineRunResponse | None,
         jobs: Callable[[JobSpecs], list[JobSpec]],
+        step: Callable[[JobSpecs, str, int], JobSpec] | None = None,
     ) -> SubmissionResult:
-        """Submits the run's own job, or a schedule of it.
+        """Submits the run's own job, or a schedule of it; or does its work in this process.
 
         Args:
             snapshot: What is executed.
             run: The run that ZenML has created for it; None for a schedule.
-            jobs: Makes the run's own job, and those that are looked at before it is submitted.
+            jobs: Makes the run's own job, and those that are looked at before any is submitted.
+            step: Makes the job of an attempt of a step; None if there is only the run's own job.
         """
-        platform = self.platform
+        platform, in_client = self.platform, self.controller == "client"
+        if in_client:
+            give_up_busy_requests()  # The controller tries again.
         with submission(*platform.transient):
             if run is None:
                 run_store.check_run_name(snapshot)
@@ -560,9 +539,12 @@ class JobOrchestrator(IsolatedSteps):
                 trigger = trigger_of(snapshot.schedule)
                 schedule = self._schedules().create_schedule(trigger, own_job)
                 return SubmissionResult(metadata={self.schedule_metadata: schedule})
-            if run_id is not None:
+            if run_id is not None or in_client:
                 # Before any job runs, so that no other execution can take this run for its own.
-                run = self._claim(snapshot, run, run_id)
+                run = self._claim(snapshot, run, run_id or "")
+            if in_client:
+                job_of = partial(step, specs) if step else lambda *_: own_job
+                return self._start_controller(snapshot, run, job_of)
             handle = self._ask(lambda: platform.submit(own_job))
             begun = "The run's own job was submitted, and is being stopped."
             try:
@@ -767,11 +749,13 @@ class JobOrchestrator(IsolatedSteps):
         return refusals
 
     def _schedules(self) -> Schedules:
-        platform = self.platform
-        if not isinstance(platform, Schedules):
+        platform, why = self.platform, ""
+        if self.controller == "client":
+            why = ": its run ID is made at submission, and would repeat at each firing"
+        if why or not isinstance(platform, Schedules):
             raise ValueError(
-                "This orchestrator has no schedules. Remove the schedule, and let cron, say, call "
-                "the pipeline."
+                f"This orchestrator has no schedules{why}. Remove the schedule, and let cron, say, "
+                "call the pipeline."
             )
         return platform
 
