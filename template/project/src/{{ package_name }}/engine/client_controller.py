@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,7 @@ class ClientController:
         run: PipelineRunResponse,
         stop_leftovers: Callable[[], object] | None = None,
     ) -> None:
-        """Starts nothing yet.
+        """Begins.
 
         Args:
             controller: The controller.
@@ -56,16 +56,9 @@ class ClientController:
         self._stop_leftovers = stop_leftovers
         self._controller = controller
         self._run_id = run.id
-        self._error: BaseException | None = None
-        self._succeeded = False
-        self._thread = threading.Thread(target=self._work, name=f"run-{run.name}")
         # A thread's `join` that Ctrl-C interrupts takes the thread for dead (until Python 3.13),
         # so it is this that is waited for.
-        self._done = threading.Event()
-
-    def start(self) -> None:
-        """Begins."""
-        self._thread.start()
+        self._end = ThreadPoolExecutor(1, f"run-{run.name}").submit(self._work)
 
     def wait(self) -> None:
         """Waits for the end of the run.
@@ -75,47 +68,36 @@ class ClientController:
             RunStoppedException: If the run was stopped.
             InterruptedRun: If the user pressed Ctrl-C, which stops the run.
         """
-        interrupts = 0
-        # However often it is pressed: it stops the run, and is told when that is done.
-        while not self._waited():
-            interrupts += 1
-            with suppress(KeyboardInterrupt):
-                self._stop(first=interrupts == 1)
-        if interrupts:
-            raise InterruptedRun
-        if self._error is not None:
-            raise self._error
-        end = JobStatus(Phase.SUCCEEDED if self._succeeded else Phase.FAILED)
+        try:
+            wait([self._end])
+        except KeyboardInterrupt:
+            self._stop()
+            raise InterruptedRun from None
+        end = JobStatus(Phase.SUCCEEDED if self._end.result() else Phase.FAILED)
         call_with_retries(
             lambda: raise_for_run(self._run_id, end, dict), TRANSIENT, seconds=ZENML_OUTAGE_SECONDS
         )
 
-    def _waited(self) -> bool:
-        """Waits for the end, and tells whether it has come; if not, there was an interrupt."""
-        try:
-            self._done.wait()
-        except KeyboardInterrupt:
-            return False
-        return True
+    def _stop(self) -> None:
+        """Stops the run, and waits for its end, however often Ctrl-C is pressed."""
+        with suppress(Exception, KeyboardInterrupt):
+            logger.warning("Interrupted: the run is being stopped.")
+            # First of all, so that the steps take it for a stop, and not for a failure.
+            publish_stopping(self._run_id, "Interrupted (Ctrl-C).")
+        while not self._end.done():
+            with suppress(KeyboardInterrupt):
+                self._controller.interrupt()
+                wait([self._end])
 
-    def _stop(self, *, first: bool) -> None:
-        logger.warning("Interrupted: the run is being stopped.")
+    def _work(self) -> bool:
+        """Takes the run to its end, and tells whether it has not failed."""
         try:
-            if first:  # First of all, so that the steps take it for a stop, and not for a failure.
-                with suppress(Exception):
-                    publish_stopping(self._run_id, "Interrupted (Ctrl-C).")
-        finally:
-            self._controller.interrupt()
-
-    def _work(self) -> None:
-        try:
-            self._succeeded = self._controller.run()
+            succeeded = self._controller.run()
             if self._stop_leftovers is not None:
                 self._stop_leftovers()
-        except BaseException as error:  # `wait` raises it
-            self._error = error
+        except BaseException as error:
             self._controller.abandon()
             with suppress(Exception):
                 end_run(self._run_id, shorten(f"{type(error).__name__}: {error}"), failed=True)
-        finally:
-            self._done.set()
+            raise
+        return succeeded

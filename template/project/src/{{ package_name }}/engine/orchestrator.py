@@ -483,7 +483,6 @@ class JobOrchestrator(IsolatedSteps):
             # What a function has submitted that has ended or was stopped, nobody else would end.
             (lambda: self._stop_jobs(run)) if snapshot.is_dynamic else None,
         )
-        controller.start()
         synchronous = self._setting(snapshot, "synchronous")
         return SubmissionResult(wait_for_completion=controller.wait if synchronous else None)
 
