@@ -16,7 +16,7 @@ from .log_follower import with_last_lines
 from .protocols import JobHandle, JobKey, JobPlatform, JobSpec, JobStatus, Phase, Watches
 from .run_store import TERMINAL, cause_of, end_step_run, get_step_run
 from .sightings import Sighting, describe_end
-from .waiting import ask, wait_until_terminal
+from .waiting import ask, look, wait_until_terminal
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -99,13 +99,9 @@ class IsolatedSteps(BaseOrchestrator):
             # It has ended with the process that submitted it.
             noted = get_step_run(step_run.id).status
             return noted if noted.is_finished else ExecutionStatus.FAILED
-        found = self.platform.describe([step.handle]).get(step.handle)
-        status = step.sighting.look(found, self._clock.now())
+        status = look(self.platform, step.handle, step.sighting, self._clock)
         if status is None:
             return ExecutionStatus.PROVISIONING
-        if status.hopeless:
-            self.platform.stop(step.handle)
-            return self._failed_step(step_run, step, status)
         if step.stopped and status.phase.is_terminal:
             return ExecutionStatus.STOPPED
         if status.phase is Phase.FAILED:

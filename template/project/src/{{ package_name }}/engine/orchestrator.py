@@ -44,7 +44,7 @@ from .run_ids import RunIdStrategy, check_length
 from .secret_env import split_secrets
 from .sightings import LOST, Sighting
 from .texts import shorten
-from .waiting import ask, wait_until_terminal
+from .waiting import ask, look, wait_until_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -672,17 +672,11 @@ class JobOrchestrator(IsolatedSteps):
         handle = self._own_job(root)
         if handle is None:
             return None
-        clock = Clock()
+        platform, clock = self.platform, Clock()
         # Nobody here has seen it, so it may take its time to become known.
-        sighting, status = Sighting(clock.now(), self.platform.unknown_seconds), None
-        while status is None:
-            found = self._ask(lambda: self.platform.describe([handle])).get(handle)
-            status = sighting.look(found, clock.now())
-            if status is None:
-                clock.wait(self.platform.poll_seconds)
-        if status.hopeless:
-            self._ask(lambda: self.platform.stop(handle))
-            return replace(status, phase=Phase.FAILED)
+        sighting = Sighting(clock.now(), platform.unknown_seconds)
+        while (status := self._ask(lambda: look(platform, handle, sighting, clock))) is None:
+            clock.wait(platform.poll_seconds)
         return status
 
     def _own_job(self, run: PipelineRunResponse) -> JobHandle | None:

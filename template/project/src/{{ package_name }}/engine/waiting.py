@@ -30,6 +30,28 @@ def ask(
     return call_with_retries(call, (*platform.transient, *TRANSIENT), seconds=seconds)
 
 
+def look(
+    platform: JobPlatform, handle: JobHandle, sighting: Sighting, clock: Clock
+) -> JobStatus | None:
+    """Asks how a job is, once.
+
+    Args:
+        platform: Where it runs.
+        handle: The job.
+        sighting: What was seen of it so far.
+        clock: Tells the time.
+
+    Returns:
+        Its status; None if it may still appear. A job that the platform has lost has failed, and so
+        has one that waits for what cannot come, which is stopped.
+    """
+    status = sighting.look(platform.describe([handle]).get(handle), clock.now())
+    if status is not None and status.hopeless:
+        platform.stop(handle)
+        return replace(status, phase=Phase.FAILED)
+    return status
+
+
 def wait_until_terminal(
     platform: JobPlatform,
     run: str,
@@ -47,8 +69,7 @@ def wait_until_terminal(
         observe: Is told how the job is at first, and whenever that has changed.
 
     Returns:
-        How it ended. A job that the platform has lost has failed, and so has one that waits for
-        what cannot come, which is stopped.
+        How it ended; see `look`.
 
     Raises:
         Exception: What the platform raises, if it does not answer for half an hour.
@@ -63,14 +84,10 @@ def wait_until_terminal(
         if isinstance(platform, Watches):
             answer_to(lambda: watch.enter_context(platform.watch(run, lambda _: clock.wake())))
         while True:
-            found = answer_to(lambda: platform.describe([handle])).get(handle)
-            status = sighting.look(found, clock.now())
+            status = answer_to(lambda: look(platform, handle, sighting, clock))
             if status is not None and status != known:
                 observe(status)
                 known = status
                 if status.phase.is_terminal:
                     return status
-                if status.hopeless:
-                    answer_to(lambda: platform.stop(handle))
-                    return replace(status, phase=Phase.FAILED)
             clock.wait(platform.poll_seconds)
