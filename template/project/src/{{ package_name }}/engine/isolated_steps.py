@@ -14,7 +14,7 @@ from zenml.orchestrators import BaseOrchestrator
 from .clock import Clock
 from .log_follower import with_last_lines
 from .protocols import JobHandle, JobKey, JobPlatform, JobSpec, JobStatus, Phase, Watches
-from .run_store import TERMINAL, cause_of, end_step_run, get_step_run
+from .run_store import end_step_run, get_step_run
 from .sightings import Sighting, describe_end
 from .waiting import ask, look, wait_until_terminal
 
@@ -152,8 +152,5 @@ class IsolatedSteps(BaseOrchestrator):
             return ExecutionStatus.COMPLETED
         if latest.exception_info is None:
             cause = with_last_lines(self.platform, step.handle, describe_end(status))
-            if latest.status in TERMINAL:
-                cause_of(latest, cause)
-            else:
-                end_step_run(latest, cause, stopped=False)
+            end_step_run(latest, cause, stopped=False)
         return ExecutionStatus.FAILED

@@ -721,10 +721,7 @@ class JobOrchestrator(IsolatedSteps):
         # Its own first, so that it submits nothing more.
         own = None if run.root_run_id else run.run_metadata.get(self.controller_metadata)
         handles = dict.fromkeys([] if own is None else [str(own)])
-        for each in (
-            run.id,
-            *(child.id for child in self._ask(lambda: run_store.list_children(run.id))),
-        ):
+        for each in (run.id, *self._ask(lambda: run_store.list_children(run.id))):
             handles |= dict.fromkeys(self._ask(partial(platform.find, str(each))).values())
         known = self._ask(lambda: platform.describe(handles)) if handles else {}
         passing: tuple[type[Exception], ...] = (*platform.transient, *run_store.TRANSIENT)

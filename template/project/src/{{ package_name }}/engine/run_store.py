@@ -173,7 +173,6 @@ class ZenMLRun:
         forced = FORCE_STOP in get_run(self._run.id).run_metadata
         return StopRequest.FORCED if forced else StopRequest.GRACEFUL
 
-    @asking_zenml()
     def was_told_failed(self) -> bool:
         """Tells whether `end_run` has said that the run failed.
 
@@ -228,11 +227,8 @@ class ZenMLRun:
         """
         attempts = list_step_runs(self._run.id, name=name, hydrate=True)
         if attempts:
-            latest = latest_of(attempts)
-            if latest.status in TERMINAL:
-                return cause_of(latest, cause)
-            end_step_run(latest, cause, stopped=stopped)
-        elif not stopped:
+            return end_step_run(latest_of(attempts), cause, stopped=stopped)
+        if not stopped:
             try:
                 self._publish_unstarted(name, cause)
             except outages():
@@ -385,15 +381,14 @@ def publish_metadata(run_id: UUID, component: UUID, metadata: Mapping[str, Metad
     publish_pipeline_run_metadata(run_id, {component: dict(metadata)})
 
 
-@asking_zenml()
-def list_children(run_id: UUID) -> list[PipelineRunResponse]:
+def list_children(run_id: UUID) -> list[UUID]:
     """Lists the runs of a run's child pipelines, and of theirs, that have not ended.
 
     A child is a run of its own in ZenML, with a status of its own. It works in its parent's
     process, and has only its isolated steps' jobs to itself.
     """
     runs = list_open_runs(parent_run_id=run_id)
-    return [each for run in runs for each in (run, *list_children(run.id))]
+    return [each for run in runs for each in (run.id, *list_children(run.id))]
 
 
 @asking_zenml()
@@ -410,7 +405,7 @@ def disable_heartbeats(run_id: UUID) -> None:
     A step asks ZenML every 15 seconds how its run is, and ends itself if that is being stopped,
     unless its heartbeat is disabled (`zenml.steps.heartbeat`).
     """
-    for each in (run_id, *(child.id for child in list_children(run_id))):
+    for each in (run_id, *list_children(run_id)):
         Client().zen_store.disable_run_heartbeat(each)
 
 
@@ -424,7 +419,7 @@ def publish_stopping(run_id: UUID, reason: str) -> None:
 def publish_children_stopping(run_id: UUID) -> None:
     """Tells ZenML that a run's children are being stopped: it starts no step of those then."""
     for child in list_children(run_id):
-        publish_stopping(child.id, PARENT_STOPPED)
+        publish_stopping(child, PARENT_STOPPED)
 
 
 @asking_zenml()
@@ -444,7 +439,7 @@ def end_run(run_id: UUID, reason: str, *, failed: bool) -> None:
         reason: Why, in words.
         failed: Whether it failed; otherwise it was stopped.
     """
-    for each in (*(child.id for child in list_children(run_id)), run_id):
+    for each in (*list_children(run_id), run_id):
         end_single_run(each, reason, failed=failed)
 
 
@@ -454,7 +449,7 @@ def end_single_run(run_id: UUID, reason: str, *, failed: bool) -> None:
     for step in list_step_runs(run_id, hydrate=False):
         if step.status not in TERMINAL:
             end_step_run(step, reason, stopped=not failed)
-    run = Client().get_pipeline_run(run_id)
+    run = get_run(run_id)
     if run.status.is_finished:
         return
     if failed:
@@ -489,14 +484,19 @@ def cause_of(step: StepRunResponse, cause: str) -> str:
 
 
 @asking_zenml()
-def end_step_run(step: StepRunResponse, cause: str, *, stopped: bool) -> None:
-    """Records the end of a step run that is still open.
+def end_step_run(step: StepRunResponse, cause: str, *, stopped: bool) -> str:
+    """Records the end of a step run, unless the step did so itself.
 
     Args:
-        step: The step run.
-        cause: Why its process has ended.
+        step: The step run; with all that ZenML knows of it, if it may have ended.
+        cause: Why its process has ended, with the last lines of its log.
         stopped: Whether it was asked to end.
+
+    Returns:
+        Why the step failed, as ZenML has it.
     """
+    if step.status in TERMINAL:
+        return cause_of(step, cause)
     message = f"The process of step `{step.name}` ended without a report: {cause}."
     logger.debug(message)
     # It may have reported its end itself by now, and that report stands.
@@ -506,6 +506,7 @@ def end_step_run(step: StepRunResponse, cause: str, *, stopped: bool) -> None:
             ExecutionStatus.STOPPED if stopped else ExecutionStatus.FAILED,
             exception_info=None if stopped else ExceptionInfo(traceback=message, message=message),
         )
+    return cause
 
 
 def describe_exception(info: ExceptionInfo | None) -> str:
