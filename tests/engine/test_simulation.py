@@ -48,9 +48,9 @@ class LostAnswerSubmitsTwice(Controller):
     """Takes a submission without an answer for one that did not arrive."""
 
     def _answer_open_submissions(self) -> None:
-        for name in self._unanswered:
-            self._active[name].number += 1
-            self._attempts[name] = self._active[name].number
+        for name, attempt in self._active.items():
+            if attempt.handle is None and attempt.end is None:
+                self._attempts[name] = attempt.number = attempt.number + 1
         super()._answer_open_submissions()
 
 
@@ -66,10 +66,9 @@ class StopIsOvertakenByAStart(Controller):
 
     def _answer_open_submissions(self) -> None:
         if self._dag.halted:
-            for name in self._unanswered:
-                del self._active[name]
-                self._to_stop.pop(name, None)
-            self._unanswered.clear()
+            for name, attempt in list(self._active.items()):
+                if attempt.handle is None and attempt.end is None:
+                    del self._active[name], self._pending[name]
         super()._answer_open_submissions()
 
 
@@ -91,7 +90,7 @@ class OutageCountsAsFailure(Controller):
             for name, attempt in self._active.items():
                 if attempt.handle is not None:
                     attempt.end = JobStatus(Phase.FAILED, "the platform is away")
-                    self._ended[name] = None
+                    self._pending[name] = None
 
 
 @pytest.mark.parametrize(

@@ -133,11 +133,9 @@ class Controller:
         self._failures: dict[str, int] = {}
         self._active: dict[str, Attempt] = {}
         self._steps: dict[JobHandle, str] = {}
-        # The active steps whose jobs have ended, in the order in which that was seen.
-        self._ended: dict[str, None] = {}
-        # The active steps of which the submission's answer, or a stop, is still to be had.
-        self._unanswered: dict[str, None] = {}
-        self._to_stop: dict[str, None] = {}
+        # The active steps with which something is to be done: whose submission has no answer, whose
+        # job is to be stopped, or whose job has ended.
+        self._pending: dict[str, None] = {}
         # The steps that are tried again, with the time at which that is due.
         self._due: dict[str, float] = {}
         self._causes: dict[str, str] = {}
@@ -220,29 +218,20 @@ class Controller:
                 if number < record.attempts:  # Each attempt had a job: there is a later one.
                     number, handle = record.attempts, None
                 self._failures[name] = max(0, record.attempts - 1)
-                attempt = self._note_attempt(name, number, found=handle is not None)
+                attempt = self._note_attempt(name, number)
                 attempt.is_recovered = True
+                attempt.handle, attempt.may_submit = handle, handle is not None
                 if handle is not None:
-                    attempt.handle = handle
                     self._steps[handle] = name
-                else:  # Its job may still be found.
-                    attempt.may_submit = False
 
-    def _note_attempt(self, name: str, number: int, *, found: bool = False) -> Attempt:
-        """Notes that an attempt is in progress, of which the job is still to be had.
-
-        Args:
-            name: The step's name.
-            number: Which attempt it is.
-            found: Whether its job was found already.
-        """
+    def _note_attempt(self, name: str, number: int) -> Attempt:
+        """Notes that an attempt is in progress, of which the job is still to be had."""
         now = self._clock.now()
         sighting = Sighting(now, self._platform.unknown_seconds)
         attempt = Attempt(number, self._failures.get(name, 0), sighting, asked_at=now)
         self._attempts[name] = number
         self._active[name] = attempt
-        if not found:
-            self._unanswered[name] = None
+        self._pending[name] = None
         return attempt
 
     def _advance(self) -> bool:
@@ -279,7 +268,7 @@ class Controller:
         for name in strays:
             number, handle = jobs[name]
             self._dag.started(name)
-            self._note_attempt(name, number, found=True).is_recovered = True
+            self._note_attempt(name, number).is_recovered = True
             if self._stop is not StopRequest.GRACEFUL:
                 self._ask_to_stop([name])
             self._know(name, handle)
@@ -293,7 +282,8 @@ class Controller:
             due += self._due.values()
         if self._stop is not StopRequest.FORCED:
             due.append(self._asked_for_stop + STOP_POLL_SECONDS)
-        return 0.0 if self._ended else max(0.0, min(due) - now)
+        has_ended = any(self._active[name].end is not None for name in self._pending)
+        return 0.0 if has_ended else max(0.0, min(due) - now)
 
     # ---- Stop
 
@@ -321,13 +311,16 @@ class Controller:
     def _ask_to_stop(self, names: Iterable[str]) -> None:
         for name in names:
             self._active[name].to_stop = True
-            self._to_stop[name] = None
+            self._pending[name] = None
 
     def _stop_jobs(self) -> None:
-        for name in list(self._to_stop):
-            if handle := self._active[name].handle:  # If not, it is stopped once it is known.
-                self._platform.stop(handle)
-                del self._to_stop[name]
+        for name in list(self._pending):
+            attempt = self._active[name]
+            if attempt.handle is None or attempt.end is not None:  # It is stopped once it is known.
+                continue
+            if attempt.to_stop or attempt.verdict is not None:
+                self._platform.stop(attempt.handle)
+            del self._pending[name]
 
     # ---- What has become of jobs
 
@@ -358,35 +351,28 @@ class Controller:
         if status is None:
             return
         if status.phase.is_terminal:
-            self._note_end(name, status)
+            attempt.end = attempt.verdict or status
+            self._pending[name] = None
         elif status.hopeless and attempt.verdict is None:
             # It is stopped, and its step fails with the reason once nothing of it is left.
             attempt.verdict = replace(status, phase=Phase.FAILED)
-            self._to_stop[name] = None
+            self._pending[name] = None
         elif status.reason not in ("", attempt.waits_for):
             attempt.waits_for = status.reason
             logger.info("%s `%s` waits: %s", self._plan.what, name, status.reason)
 
-    def _note_end(self, name: str, status: JobStatus) -> None:
-        attempt = self._active[name]
-        attempt.end = attempt.verdict or status
-        self._ended[name] = None
-
     def _settle_ended(self) -> None:
-        for name in list(self._ended):
+        for name in list(self._pending):
             attempt = self._active[name]
+            if attempt.end is None:
+                continue
             is_over = self._settle(name, attempt)
-            del self._ended[name]
             if attempt.handle is not None:
                 self._steps.pop(attempt.handle, None)
             if is_over:
-                self._forget(name)
+                del self._active[name], self._pending[name]
             else:
                 self._search_later_job(name, attempt)
-
-    def _forget(self, name: str) -> None:
-        del self._active[name]
-        self._to_stop.pop(name, None)
 
     def _search_later_job(self, name: str, attempt: Attempt) -> None:
         """Looks whether there is a later job of a step than the one that was found and has ended.
@@ -495,17 +481,15 @@ class Controller:
         try:
             handle = self._platform.submit(self._job_of(name, attempt.number))
         except JobRefused as error:
-            reason = f"the platform refuses its job: {error}"
-            self._note_end(name, JobStatus(Phase.FAILED, reason))
+            attempt.end = JobStatus(Phase.FAILED, f"the platform refuses its job: {error}")
         else:
             self._know(name, handle)
-        del self._unanswered[name]
 
     def _know(self, name: str, handle: JobHandle) -> None:
         attempt = self._active[name]
         if (other := self._steps.get(handle, name)) != name:
             reason = f"the platform takes its job for that of `{other}`: {handle}"
-            self._note_end(name, JobStatus(Phase.FAILED, reason))
+            attempt.end = JobStatus(Phase.FAILED, reason)
             return
         attempt.handle = handle
         attempt.sighting = Sighting(self._clock.now(), self._platform.unknown_seconds)
@@ -521,8 +505,10 @@ class Controller:
         is asked instead, for long enough that a request on its way has arrived.
         """
         jobs: dict[str, tuple[int, JobHandle]] | None = None
-        for name in list(self._unanswered):
+        for name in list(self._pending):
             attempt = self._active[name]
+            if attempt.handle is not None or attempt.end is not None:
+                continue
             if attempt.may_submit and not self._dag.halted:
                 self._submit(name)
                 continue
@@ -536,14 +522,10 @@ class Controller:
                 self._know(name, handle)
             elif not attempt.may_submit:
                 lost = attempt.sighting.look(None, now)
-                if lost is None:
-                    continue
-                self._note_end(name, lost)
-            elif now - attempt.asked_at <= IN_FLIGHT_SECONDS:
-                continue
-            else:
-                self._forget(name)
-            del self._unanswered[name]
+                if lost is not None:
+                    attempt.end = attempt.verdict or lost
+            elif now - attempt.asked_at > IN_FLIGHT_SECONDS:
+                del self._active[name], self._pending[name]
 
 
 def last_jobs(found: Mapping[JobKey, JobHandle]) -> dict[str, tuple[int, JobHandle]]:
