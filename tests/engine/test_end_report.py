@@ -70,8 +70,7 @@ def zenml(monkeypatch: pytest.MonkeyPatch) -> ZenML:
     for name in ("get_run", "get_step_run", "get_snapshot", "find_run", "end_run", "end_step_run"):
         monkeypatch.setattr(end_report, name, getattr(zenml, name))
     monkeypatch.setattr(end_report, "ZenMLRun", lambda *_: zenml)
-    stack = SimpleNamespace(orchestrator=zenml)
-    monkeypatch.setattr(end_report, "Client", lambda: SimpleNamespace(active_stack=stack))
+    monkeypatch.setattr(end_report, "active_orchestrator", lambda: zenml)
     return zenml
 
 

@@ -14,11 +14,11 @@ from uuid import UUID, uuid4
 import psutil
 import pytest
 import zenml_runs
-from engine import controller_main, run_store
 from engine import orchestrator as orchestrators
+from engine import run_store
 from engine.clock import Clock
 from engine.conclusion import raise_for_run
-from engine.entrypoints import IN_CONTAINER, ContainerStep
+from engine.entrypoints import IN_CONTAINER, SHARED_CODE, ContainerStep
 from engine.exit_codes import RUN_FAILED
 from engine.job_specs import CONTROLLER_STEP
 from engine.log_follower import with_last_lines
@@ -632,12 +632,9 @@ def test_a_controller_in_a_job_has_the_steps_find_modules_where_the_client_did(
 
     monkeypatch.setattr(orchestrator, "claim_from_job", lambda *_: run)
     monkeypatch.setattr(orchestrator, "controller_of", steps_of)
-    monkeypatch.setattr(controller_main, "exit_on_sigterm", lambda: None)
-    monkeypatch.setattr(controller_main, "wait_for_zenml", lambda **_: None)
-    stack = mock.Mock(orchestrator=orchestrator)
-    monkeypatch.setattr(controller_main.Client, "active_stack", stack)
+    monkeypatch.setattr(Client, "active_stack", mock.Mock(orchestrator=orchestrator))
     try:
-        assert controller_main.main(command[3:]) == 0
+        SHARED_CODE.controller(list(command[len(SHARED_CODE.command) :])).run()
     finally:
         source_utils.set_custom_source_root(clients)
     assert [step.command[-2:] for step in asked[0]] == [("--source_root", clients)] * 2

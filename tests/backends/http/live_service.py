@@ -14,7 +14,7 @@ from pathlib import Path
 from example_service import ExampleService
 from kit.container_fixtures import PRELOAD
 
-ENGINE = ("engine.controller_main", "engine.entrypoint", "engine.entrypoints", "flavor")
+ENGINE = ("engine.entrypoint", "engine.entrypoints", "flavor")
 
 
 def main() -> None:

@@ -191,7 +191,7 @@ def main(arguments: Mapping[str, Any]) -> None:
     """
     home = Path(arguments["home"])
     package = arguments["flavor"].partition(".")[0]
-    preload = [f"{package}.engine.controller_main", f"{package}.orchestrator"]
+    preload = [f"{package}.engine.entrypoints", f"{package}.orchestrator"]
     with on_emulator.emulator(home, preload) as (cluster, node):
         cluster.authorize(Path(arguments["rbac"]).read_text())
         ours = Client().create_flavor(arguments["flavor"], StackComponentType.ORCHESTRATOR).name

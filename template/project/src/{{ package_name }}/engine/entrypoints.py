@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import sys
 from math import inf
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from zenml.client import Client
 from zenml.config.source import Source
 from zenml.entrypoints.base_entrypoint_configuration import BaseEntrypointConfiguration
 from zenml.entrypoints.step_entrypoint_configuration import StepEntrypointConfiguration
@@ -20,21 +19,11 @@ from zenml.step_operators.step_operator_entrypoint_configuration import (
 )
 from zenml.utils import source_utils
 
+from .exit_codes import RUN_FAILED
 from .patience import wait_for_zenml
-from .run_store import ZENML_OUTAGE_SECONDS
-
-if TYPE_CHECKING:
-    from zenml.models import PipelineRunResponse, PipelineSnapshotResponse
+from .run_store import ZENML_OUTAGE_SECONDS, active_orchestrator
 
 SOURCE_ROOT_OPTION = "source_root"
-
-
-def claim_run(snapshot: PipelineSnapshotResponse, run: str | None) -> PipelineRunResponse:
-    """Gives the run of this process its ID; see `JobOrchestrator.claim_from_job`."""
-    # That class cannot be named here: its module imports this one.
-    orchestrator: Any = Client().active_stack.orchestrator
-    claimed: PipelineRunResponse = orchestrator.claim_from_job(snapshot, run)
-    return claimed
 
 
 class EngineEntrypoint(BaseEntrypointConfiguration):
@@ -124,7 +113,7 @@ class ContainerStep(EngineEntrypoint, StepEntrypointConfiguration):
     def run(self) -> None:
         """Claims the run, if that is left to the step, and runs the step."""
         if run := self.entrypoint_args.get(RUN_ID_OPTION):
-            claim_run(self.snapshot, run)
+            active_orchestrator().claim_from_job(self.snapshot, run)
         super().run()
 
 
@@ -143,8 +132,35 @@ class ContainerFunction(EngineEntrypoint, DynamicPipelineEntrypointConfiguration
 
     def run(self) -> None:
         """Claims the run, and runs the pipeline."""
-        run = claim_run(self.snapshot, self.entrypoint_args.get(RUN_ID_OPTION))
+        submitted = self.entrypoint_args.get(RUN_ID_OPTION)
+        run = active_orchestrator().claim_from_job(self.snapshot, submitted)
         self.entrypoint_args[RUN_ID_OPTION] = str(run.id)
+        super().run()
+
+
+class ContainerController(EngineEntrypoint, DynamicPipelineEntrypointConfiguration):
+    """Runs the controller of a static pipeline, which needs nothing of the user's code."""
+
+    first_answer_seconds = ZENML_OUTAGE_SECONDS
+
+    def run(self) -> None:
+        """Takes the run to its end. The exit code says if it has failed."""
+        orchestrator = active_orchestrator()
+        run = orchestrator.claim_from_job(self.snapshot, self.entrypoint_args.get(RUN_ID_OPTION))
+        # ZenML has a run as failed as soon as a step is, while others go on. If it has ended in any
+        # other way, this job was lost between the run's end and its own.
+        if run.status.is_finished and not run.status.is_failed:
+            return
+        if not orchestrator.controller_of(self.snapshot, run).run():
+            sys.exit(RUN_FAILED)
+
+
+class SharedController(SharedCode, ContainerController):
+    """Runs the controller of a static pipeline whose steps share the client's code."""
+
+    def run(self) -> None:
+        """Lets the steps find the user's modules where the client found them."""
+        self.prepare_code_environment()
         super().run()
 
 
@@ -156,12 +172,14 @@ class Entrypoints(NamedTuple):
         step: Runs a step of a static pipeline.
         isolated_step: Runs a step of a dynamic pipeline.
         function: Runs a dynamic pipeline.
+        controller: Runs the controller of a static pipeline.
     """
 
     command: tuple[str, ...]
     step: type[StepEntrypointConfiguration]
     isolated_step: type[StepOperatorEntrypointConfiguration]
     function: type[DynamicPipelineEntrypointConfiguration]
+    controller: type[DynamicPipelineEntrypointConfiguration]
 
 
 SHARED_CODE = Entrypoints(
@@ -169,10 +187,12 @@ SHARED_CODE = Entrypoints(
     SharedStep,
     SharedIsolatedStep,
     SharedFunction,
+    SharedController,
 )
 IN_CONTAINER = Entrypoints(
     ("python", "-m", f"{__package__}.entrypoint"),
     ContainerStep,
     ContainerIsolatedStep,
     ContainerFunction,
+    ContainerController,
 )

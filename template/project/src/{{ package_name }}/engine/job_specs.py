@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zenml.config import ResourceSettings
 from zenml.orchestrators.utils import get_step_entrypoint_command
 from zenml.pipelines.dynamic.entrypoint_configuration import RUN_ID_OPTION
-from zenml.utils.source_utils import get_source_root
 
-from .entrypoints import SOURCE_ROOT_OPTION, Entrypoints
 from .protocols import JobHandle, JobKey, JobSpec, Role
 from .secret_env import split_secrets
 
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from zenml.config.step_run_info import StepRunInfo
     from zenml.models import PipelineSnapshotResponse
 
+    from .entrypoints import Entrypoints
 
 # What the controller and the function are called in a job's key. No step has such a name.
 CONTROLLER_STEP = "/controller"
@@ -127,14 +126,10 @@ class JobSpecs:
 
     def controller(self, environment: Mapping[str, str]) -> JobSpec:
         """Makes the job of a static pipeline's controller, with the environment it needs."""
-        python, *_ = self.entrypoints.command
-        command = [python, "-m", f"{__package__}.controller_main"]
-        command += ["--snapshot_id", str(self.snapshot.id)]
-        if self.run is not None:
-            command += ["--run_id", self.run]
-        if self.directory is not None:
-            # Steps are to find the user's modules where the client finds them.
-            command += [f"--{SOURCE_ROOT_OPTION}", get_source_root()]
+        arguments = self.entrypoints.controller.get_entrypoint_arguments(
+            snapshot_id=self.snapshot.id, run_id=self.run
+        )
+        command = (*self.entrypoints.command, *arguments)
         return self.own_job(Role.CONTROLLER, command, environment, ResourceSettings())
 
     def own_job(

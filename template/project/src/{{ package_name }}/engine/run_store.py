@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from requests import RequestException
 from zenml.client import Client
@@ -303,6 +303,11 @@ def list_step_runs(
     return depaginate(
         Client().list_run_steps, pipeline_run_id=run_id, hydrate=hydrate, size=200, **named
     )
+
+
+def active_orchestrator() -> Any:
+    """Returns the orchestrator of this process: a `JobOrchestrator`, whose module imports this."""
+    return Client().active_stack.orchestrator
 
 
 @asking_zenml()

@@ -8,7 +8,6 @@ import os
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from zenml.client import Client
 from zenml.enums import ExecutionMode, ExecutionStatus
 from zenml.logger import get_logger
 
@@ -16,6 +15,7 @@ from ..run_store import (
     STOPPED,
     TERMINAL,
     ZenMLRun,
+    active_orchestrator,
     end_run,
     end_step_run,
     find_run,
@@ -110,11 +110,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for option in ("--snapshot_id", "--run_id", "--step_name", "--step_run_id"):
         parser.add_argument(option)
     return parser.parse_known_args(arguments)[0]
-
-
-def active_orchestrator() -> Any:
-    """Returns the `ServiceOrchestrator`. Its module imports that of our caller."""
-    return Client().active_stack.orchestrator
 
 
 def run_of(
