@@ -91,24 +91,14 @@ class SharedFunction(SharedCode, DynamicPipelineEntrypointConfiguration):
     """Runs a dynamic pipeline: its function, and the steps that need no job."""
 
 
-class ContainerStep(EngineEntrypoint, StepEntrypointConfiguration):
-    """Runs a step of a static pipeline.
+class ContainerStep(
+    EngineEntrypoint, StepEntrypointConfiguration, DynamicPipelineEntrypointConfiguration
+):
+    """Runs a step of a static pipeline. It has the option of a dynamic one for its run.
 
     If the platform alone knows the run ID, the step claims its run first. ZenML would take any run
     of the snapshot that has no ID yet, also that of another execution.
     """
-
-    @classmethod
-    def get_entrypoint_options(cls) -> dict[str, bool]:
-        """Adds the run to ZenML's own options."""
-        return super().get_entrypoint_options() | {RUN_ID_OPTION: False}
-
-    @classmethod
-    def get_entrypoint_arguments(cls, **kwargs: Any) -> list[str]:
-        """Adds the run that is to be claimed, if one is, to ZenML's own arguments."""
-        run = kwargs.get(RUN_ID_OPTION)
-        more = [f"--{RUN_ID_OPTION}", run] if run else []
-        return [*super().get_entrypoint_arguments(**kwargs), *more]
 
     def run(self) -> None:
         """Claims the run, if that is left to the step, and runs the step."""
