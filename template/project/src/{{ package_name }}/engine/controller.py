@@ -73,7 +73,6 @@ class Attempt:
 
     Attributes:
         number: Which attempt it is: the last part of its key.
-        begun_before: How many attempts ZenML had of the step when this one was submitted.
         sighting: What was seen of its job.
         handle: Its job; None while the answer to its submission is missing.
         asked_at: When it was submitted last, by the controller's clock.
@@ -86,7 +85,6 @@ class Attempt:
     """
 
     number: int
-    begun_before: int
     sighting: Sighting
     handle: JobHandle | None = None
     asked_at: float = 0.0
@@ -228,7 +226,7 @@ class Controller:
         """Notes that an attempt is in progress, of which the job is still to be had."""
         now = self._clock.now()
         sighting = Sighting(now, self._platform.unknown_seconds)
-        attempt = Attempt(number, self._failures.get(name, 0), sighting, asked_at=now)
+        attempt = Attempt(number, sighting, asked_at=now)
         self._attempts[name] = number
         self._active[name] = attempt
         self._pending[name] = None
@@ -305,7 +303,7 @@ class Controller:
             self._ask_to_stop(self._active)
 
     def _halt(self) -> None:
-        self._dag.halt()
+        self._dag.halted = True
         self._due.clear()
 
     def _ask_to_stop(self, names: Iterable[str]) -> None:
@@ -407,7 +405,7 @@ class Controller:
         ):
             return False
         stopped = attempt.to_stop or self._stop is not StopRequest.NONE
-        begun = record.attempts > attempt.begun_before
+        begun = record.attempts > self._failures.get(name, 0)
         cause = describe_end(end)
         if end.preempted and not begun and not stopped:
             # The step has lost nothing, and ZenML does not know of this attempt.

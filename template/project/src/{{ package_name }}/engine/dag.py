@@ -27,7 +27,7 @@ class Dag:
         self._sorter.prepare()
         self._ready: dict[str, None] = {}
         self._not_done = set(upstream)
-        self.halted = False
+        self.halted = False  # whether no further step may start
 
     @property
     def unstarted(self) -> Collection[str]:
@@ -36,7 +36,7 @@ class Dag:
         return self._ready
 
     def ready(self, limit: int | None = None) -> list[str]:
-        """Lists the unstarted steps, at most `limit`; none once no further step may start."""
+        """Lists the unstarted steps, at most `limit`; none once it is halted."""
         return [] if self.halted else list(islice(self.unstarted, limit))
 
     def started(self, step: str) -> None:
@@ -51,10 +51,6 @@ class Dag:
     def failed(self, step: str) -> None:
         """Notes that a step failed: the steps below it never become ready."""
         self._not_done.discard(step)
-
-    def halt(self) -> None:
-        """Lets no further step start."""
-        self.halted = True
 
     @property
     def skipped(self) -> list[str]:

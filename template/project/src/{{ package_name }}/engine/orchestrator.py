@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     )
 
     from .protocols import JobHandle, JobPlatform, JobSpec
-    from .run_store import ZenMLRun
 
 logger = get_logger(__name__)
 
@@ -454,9 +453,7 @@ class JobOrchestrator(IsolatedSteps):
             environment = get_runtime_environment(config=config, stack=stack)
             return specs.step(name, attempt, {**own, **environment})
 
-        use_cache = not self.config.supports_client_side_caching
-        store = run_store.ZenMLRun(snapshot, run, use_cache=use_cache)
-        return self._controller(snapshot, run, store, job_of)
+        return self._controller(snapshot, run, job_of)
 
     # ---- Submission
 
@@ -474,11 +471,8 @@ class JobOrchestrator(IsolatedSteps):
             job_of: Makes the job of an attempt.
         """
         self._publish(run, own_process())
-        store = (run_store.ZenMLFunctionRun if snapshot.is_dynamic else run_store.ZenMLRun)(
-            snapshot, run
-        )
         controller = ClientController(
-            self._controller(snapshot, run, store, job_of),
+            self._controller(snapshot, run, job_of),
             run,
             # What a function has submitted that has ended or was stopped, nobody else would end.
             (lambda: self._stop_jobs(run)) if snapshot.is_dynamic else None,
@@ -490,7 +484,6 @@ class JobOrchestrator(IsolatedSteps):
         self,
         snapshot: PipelineSnapshotResponse,
         run: PipelineRunResponse,
-        store: ZenMLRun,
         job_of: Callable[[str, int], JobSpec],
     ) -> Controller:
         """Makes what takes all steps to their end, or the function of a dynamic pipeline."""
@@ -505,6 +498,9 @@ class JobOrchestrator(IsolatedSteps):
             max_parallelism=self._setting(snapshot, "max_parallelism"),
             what="Pipeline" if snapshot.is_dynamic else "Step",
         )
+        kind = run_store.ZenMLFunctionRun if snapshot.is_dynamic else run_store.ZenMLRun
+        use_cache = not (snapshot.is_dynamic or self.config.supports_client_side_caching)
+        store = kind(snapshot, run, use_cache=use_cache)
         return Controller(plan, self.platform, store, Clock(), job_of)
 
     def _submit_job(

@@ -195,9 +195,7 @@ class ZenMLRun:
     @asking_zenml()
     def reuse_cached(self, name: str) -> bool:
         """Takes an earlier result for a step, if there is one, and tells whether there was."""
-        if not self._use_cache:
-            return False
-        if not self._factory.has_caching_enabled(name):
+        if not (self._use_cache and self._factory.has_caching_enabled(name)):
             return False
         request = self._factory.create_request(name)
         try:
@@ -320,12 +318,6 @@ def get_run(run_id: UUID) -> PipelineRunResponse:
 def get_step_run(step_run_id: UUID) -> StepRunResponse:
     """Reads a step run."""
     return Client().get_run_step(step_run_id)
-
-
-@asking_zenml()
-def get_snapshot(snapshot_id: UUID) -> PipelineSnapshotResponse:
-    """Reads a snapshot."""
-    return Client().get_snapshot(snapshot_id)
 
 
 @asking_zenml()
