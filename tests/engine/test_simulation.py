@@ -283,9 +283,8 @@ def test_a_platform_that_is_watched_is_asked_less_often_and_runs_are_shorter() -
 class EndsAreSuccesses(Controller):
     """Takes every end for a success."""
 
-    def _settle(self, name: str, attempt: Attempt) -> bool:
+    def _settle(self, name: str, attempt: Attempt) -> None:
         self._dag.succeeded(name)
-        return True
 
 
 def test_a_violation_names_its_seed_and_tells_its_story() -> None:

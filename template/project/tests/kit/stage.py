@@ -210,8 +210,7 @@ class FolderStore:
 
     def _record(self, statuses: list[str]) -> Any:
         succeeded = bool({"completed", "cached"} & set(statuses))
-        ended = bool(statuses) and statuses[-1] != "running"
-        return self._controller.StepRecord(len(statuses), succeeded, ended and not succeeded)
+        return self._controller.StepRecord(len(statuses), succeeded)
 
     def was_told_failed(self) -> bool:
         """Tells whether the controller has said that the run failed."""

@@ -4,7 +4,8 @@
 All it knows it can find out again: the platform knows the jobs, ZenML knows how steps have ended.
 So it may be killed at any moment, and a new one continues. It works in passes. Each call of a pass
 may fail because the platform or ZenML is away; the pass is then given up, and repeated later, and
-what it has done already it does not do again. Between passes it waits, and nowhere else.
+what it has done already it does not do again. It waits between passes, and before the first if it
+continues a run: until the platform knows all that was submitted before.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .log_follower import with_last_lines
 from .protocols import JobRefused, JobStatus, Phase, Watches
 from .retries import retry_delay
 from .run_store import StepRecord, StopRequest, ZenMLRun
-from .sightings import Sighting, describe_end
+from .sightings import LOST, Sighting, describe_end
 from .texts import shorten
 
 if TYPE_CHECKING:
@@ -76,8 +77,6 @@ class Attempt:
         sighting: What was seen of its job.
         handle: Its job; None while the answer to its submission is missing.
         asked_at: When it was submitted last, by the controller's clock.
-        may_submit: Whether its submission may be repeated. If not, its job was there once.
-        is_recovered: Whether a controller before this one has submitted it.
         to_stop: Whether its job is to be stopped.
         end: How its job has ended. The first end that is seen counts.
         verdict: How it is to end, as its job waits for what cannot come.
@@ -88,8 +87,6 @@ class Attempt:
     sighting: Sighting
     handle: JobHandle | None = None
     asked_at: float = 0.0
-    may_submit: bool = True
-    is_recovered: bool = False
     to_stop: bool = False
     end: JobStatus | None = None
     verdict: JobStatus | None = None
@@ -124,7 +121,8 @@ class Controller:
         self._transient = (*platform.transient, *store.transient)
         self._dag = Dag(plan.upstream)
         self._limit = plan.max_parallelism or max(1, len(plan.upstream))
-        self._recovered_at = NEVER
+        self._began = NEVER
+        self._is_recovered = False
         self._was_ended = False
         self._watched = False
         self._attempts: dict[str, int] = {}
@@ -152,6 +150,7 @@ class Controller:
             Whether it has not failed. ZenML knows of successes and stops.
         """
         failures = 0
+        self._began = self._clock.now()
         with ExitStack() as watch:
             while True:
                 try:
@@ -193,40 +192,45 @@ class Controller:
         if isinstance(self._platform, Watches) and not self._watched:
             watch.enter_context(self._platform.watch(self._plan.run, self._note))
             self._watched = True
-        if self._recovered_at == NEVER:
+        if not self._is_recovered:
             self._recover()
-            self._recovered_at = self._clock.now()
+            self._is_recovered = True
 
     def _recover(self) -> None:
         """Finds out how far a controller has come that was killed."""
-        jobs = last_jobs(self._platform.find(self._plan.run))
-        records = self._store.step_records()
+        while True:
+            jobs = last_jobs(self._platform.find(self._plan.run))
+            records = self._store.step_records()
+            # What the client has found in the cache, no controller has begun.
+            begun = {name for name, record in records.items() if not record.succeeded}
+            begun |= jobs.keys() & self._plan.upstream.keys()
+            pause = self._began + self._platform.unknown_seconds - self._clock.now()
+            if pause <= 0 or not begun:
+                break
+            self._clock.wait(pause)  # What it has submitted last, the platform may not know yet.
         # A controller before this one may have been killed just after it had told ZenML so. How
         # often a step was tried whose attempts have not begun, nobody knows any more.
         self._was_ended = bool(records) and self._store.was_told_failed()
         # In the order of the DAG, since a step is ready when those above it are done.
-        while begun := [n for n in self._dag.ready() if n in jobs or n in records]:
-            for name in begun:
+        while ready := [n for n in self._dag.ready() if n in jobs or n in records]:
+            for name in ready:
                 self._dag.started(name)
                 record = records.get(name, StepRecord())
                 if record.succeeded:
                     self._dag.succeeded(name)
                     continue
                 number, handle = jobs.get(name, (0, None))
-                if number < record.attempts:  # Each attempt had a job: there is a later one.
-                    number, handle = record.attempts, None
                 self._failures[name] = max(0, record.attempts - 1)
-                attempt = self._note_attempt(name, number)
-                attempt.is_recovered = True
-                attempt.handle, attempt.may_submit = handle, handle is not None
-                if handle is not None:
+                attempt = self._note_attempt(name, max(number, record.attempts))
+                if handle is None or number < record.attempts:  # Each attempt had a job.
+                    attempt.end = JobStatus(Phase.FAILED, LOST)
+                else:
+                    attempt.handle = handle
                     self._steps[handle] = name
 
     def _note_attempt(self, name: str, number: int) -> Attempt:
         """Notes that an attempt is in progress, of which the job is still to be had."""
-        now = self._clock.now()
-        sighting = Sighting(now, self._platform.unknown_seconds)
-        attempt = Attempt(number, sighting, asked_at=now)
+        attempt = Attempt(number, Sighting(self._clock.now(), self._platform.unknown_seconds))
         self._attempts[name] = number
         self._active[name] = attempt
         self._pending[name] = None
@@ -259,14 +263,14 @@ class Controller:
         patience = self._platform.unknown_seconds
         if patience <= 0 or not self._dag.skipped:
             return False
-        if self._clock.now() < self._recovered_at + patience:
+        if self._clock.now() < self._began + patience:
             return True
         jobs = last_jobs(self._platform.find(self._plan.run))
         strays = jobs.keys() & self._dag.unstarted
         for name in strays:
             number, handle = jobs[name]
             self._dag.started(name)
-            self._note_attempt(name, number).is_recovered = True
+            self._note_attempt(name, number)
             if self._stop is not StopRequest.GRACEFUL:
                 self._ask_to_stop([name])
             self._know(name, handle)
@@ -364,30 +368,15 @@ class Controller:
             attempt = self._active[name]
             if attempt.end is None:
                 continue
-            is_over = self._settle(name, attempt)
+            self._settle(name, attempt)
             if attempt.handle is not None:
                 self._steps.pop(attempt.handle, None)
-            if is_over:
-                del self._active[name], self._pending[name]
-            else:
-                self._search_later_job(name, attempt)
+            del self._active[name], self._pending[name]
 
-    def _search_later_job(self, name: str, attempt: Attempt) -> None:
-        """Looks whether there is a later job of a step than the one that was found and has ended.
-
-        ZenML has the step in progress, and the controller that submitted its job was killed.
-        """
-        later = self._note_attempt(name, attempt.number + 1)
-        later.verdict, later.to_stop = attempt.end, attempt.to_stop
-        later.may_submit, later.is_recovered = False, True
-
-    def _settle(self, name: str, attempt: Attempt) -> bool:
+    def _settle(self, name: str, attempt: Attempt) -> None:
         """Decides what the end of a job means for its step, and tells ZenML if it does not know.
 
         Whether a step has succeeded is ZenML's word; whether its job lives is the platform's.
-
-        Returns:
-            Whether that is decided. If not, the step may have a later job.
         """
         end = attempt.end
         assert end is not None
@@ -395,15 +384,7 @@ class Controller:
         if record.succeeded:
             logger.info("%s `%s` has finished.", self._plan.what, name)
             self._dag.succeeded(name)
-            return True
-        if (
-            record.attempts
-            and not record.failed
-            and attempt.is_recovered
-            and attempt.may_submit
-            and self._platform.unknown_seconds > 0
-        ):
-            return False
+            return
         stopped = attempt.to_stop or self._stop is not StopRequest.NONE
         begun = record.attempts > self._failures.get(name, 0)
         cause = describe_end(end)
@@ -411,20 +392,20 @@ class Controller:
             # The step has lost nothing, and ZenML does not know of this attempt.
             logger.warning("%s `%s` is submitted again: %s", self._plan.what, name, cause)
             self._due[name] = self._clock.now()
-            return True
+            return
         if not stopped and attempt.handle is not None:
             cause = with_last_lines(self._platform, attempt.handle, cause)
         if begun or not record.attempts:
             cause = self._store.end_step(name, cause, stopped=stopped)
         if stopped:
-            return True
+            return
         # ZenML counts the attempts that have begun, also those of a controller before this one.
         self._failures[name] = record.attempts if begun else self._failures.get(name, 0) + 1
         delay = retry_delay(self._plan.retries.get(name), self._failures[name])
         if delay is not None and not self._dag.halted:
             logger.warning("%s `%s` failed and is tried again: %s", self._plan.what, name, cause)
             self._due[name] = self._clock.now() + delay
-            return True
+            return
         logger.error("%s `%s` failed: %s", self._plan.what, name, cause)
         self._causes[name] = cause
         self._dag.failed(name)
@@ -432,7 +413,6 @@ class Controller:
             self._halt()
         if self._plan.mode is ExecutionMode.FAIL_FAST:
             self._ask_to_stop(n for n, other in self._active.items() if other.end is None)
-        return True
 
     def _describe_causes(self) -> str:
         causes = "; ".join(f"`{name}` failed: {why}" for name, why in self._causes.items())
@@ -507,22 +487,15 @@ class Controller:
             attempt = self._active[name]
             if attempt.handle is not None or attempt.end is not None:
                 continue
-            if attempt.may_submit and not self._dag.halted:
+            if not self._dag.halted:
                 self._submit(name)
                 continue
             if jobs is None:  # One request serves all of them.
                 jobs = last_jobs(self._platform.find(self._plan.run))
             number, handle = jobs.get(name, (0, None))
-            now = self._clock.now()
             if handle is not None and number >= attempt.number:
-                self._attempts[name] = attempt.number = number
-                attempt.verdict, attempt.may_submit = None, True
                 self._know(name, handle)
-            elif not attempt.may_submit:
-                lost = attempt.sighting.look(None, now)
-                if lost is not None:
-                    attempt.end = attempt.verdict or lost
-            elif now - attempt.asked_at > IN_FLIGHT_SECONDS:
+            elif self._clock.now() - attempt.asked_at > IN_FLIGHT_SECONDS:
                 del self._active[name], self._pending[name]
 
 

@@ -185,7 +185,8 @@ class JobPlatform(Protocol):
     Attributes:
         transient: The errors that are worth another try. Annotate it as here, for a type checker.
         unknown_seconds: How long a job that was accepted may be unknown to `describe` and `find`. 0
-            where they know at once what was accepted; a minute is right for most services.
+            where they know at once what was accepted; a minute is right for most services. A
+            controller that is restarted waits as long before it goes on.
         poll_seconds: How often the engine asks how jobs are. With `Watches`, how often it looks
             though no change was reported.
     """

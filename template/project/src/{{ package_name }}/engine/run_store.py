@@ -129,12 +129,10 @@ class StepRecord:
     Attributes:
         attempts: How many attempts have begun.
         succeeded: Whether the step has succeeded, or was cached.
-        failed: Whether the last attempt has ended without success.
     """
 
     attempts: int = 0
     succeeded: bool = False
-    failed: bool = False
 
 
 class ZenMLRun:
@@ -225,7 +223,8 @@ class ZenMLRun:
         """
         attempts = list_step_runs(self._run.id, name=name, hydrate=True)
         if attempts:
-            return end_step_run(latest_of(attempts), cause, stopped=stopped)
+            latest = max(attempts, key=lambda step: step.version)
+            return end_step_run(latest, cause, stopped=stopped)
         if not stopped:
             try:
                 self._publish_unstarted(name, cause)
@@ -267,11 +266,7 @@ class ZenMLFunctionRun(ZenMLRun):
     def step_record(self, name: str) -> StepRecord:
         """Tells how the function has ended: as its run has."""
         status = get_run(self._run.id).status
-        return StepRecord(
-            attempts=1,
-            succeeded=status.is_successful or status is ExecutionStatus.PAUSED,
-            failed=status.is_failed,
-        )
+        return StepRecord(1, status.is_successful or status is ExecutionStatus.PAUSED)
 
     def end_step(self, name: str, cause: str, *, stopped: bool) -> str:
         """Records nothing: `end_run` does."""
@@ -280,16 +275,7 @@ class ZenMLFunctionRun(ZenMLRun):
 
 def record_of(attempts: Sequence[StepRunResponse]) -> StepRecord:
     """Says what the attempts of a step come to."""
-    if not attempts:
-        return StepRecord()
-    latest = latest_of(attempts)
-    succeeded = any(step.status.is_successful for step in attempts)
-    return StepRecord(len(attempts), succeeded, latest.status in TERMINAL and not succeeded)
-
-
-def latest_of(attempts: Sequence[StepRunResponse]) -> StepRunResponse:
-    """Returns the last attempt of a step."""
-    return max(attempts, key=lambda step: step.version)
+    return StepRecord(len(attempts), any(step.status.is_successful for step in attempts))
 
 
 @asking_zenml()
