@@ -212,7 +212,7 @@ class Controller:
         # often a step was tried whose attempts have not begun, nobody knows any more.
         self._was_ended = bool(records) and self._store.was_told_failed()
         # In the order of the DAG, since a step is ready when those above it are done.
-        while ready := [n for n in self._dag.ready() if n in jobs or n in records]:
+        while ready := [n for n in self._dag.unstarted if n in jobs or n in records]:
             for name in ready:
                 self._dag.started(name)
                 record = records.get(name, StepRecord())
@@ -222,6 +222,7 @@ class Controller:
                 number, handle = jobs.get(name, (0, None))
                 self._failures[name] = max(0, record.attempts - 1)
                 attempt = self._note_attempt(name, max(number, record.attempts))
+                self._attempts[name] += 1  # A later job may be lost without a trace.
                 if handle is None or number < record.attempts:  # Each attempt had a job.
                     attempt.end = JobStatus(Phase.FAILED, LOST)
                 else:
@@ -265,16 +266,10 @@ class Controller:
             return False
         if self._clock.now() < self._began + patience:
             return True
-        jobs = last_jobs(self._platform.find(self._plan.run))
-        strays = jobs.keys() & self._dag.unstarted
-        for name in strays:
-            number, handle = jobs[name]
-            self._dag.started(name)
-            self._note_attempt(name, number)
-            if self._stop is not StopRequest.GRACEFUL:
-                self._ask_to_stop([name])
-            self._know(name, handle)
-        return bool(strays)
+        self._recover()
+        if self._stop is not StopRequest.GRACEFUL:
+            self._ask_to_stop(self._active)
+        return bool(self._active)
 
     def _pause(self) -> float:
         """Returns the seconds until something is due, whatever is reported before."""
