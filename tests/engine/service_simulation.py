@@ -490,7 +490,6 @@ def simulated(world: ServiceWorld) -> Iterator[None]:
         "LogFollower": lambda *_: NoLog(),
         # What the service's runs do not have, or what is ZenML's alone.
         "list_children": lambda *_: [],
-        "publish_children_stopping": lambda *_: None,
         "disable_heartbeats": lambda *_: None,
     }
     theirs = sys.modules["zenml.orchestrators.base_orchestrator"]

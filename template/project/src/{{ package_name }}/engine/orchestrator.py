@@ -326,7 +326,9 @@ class JobOrchestrator(IsolatedSteps):
 
     def _stop_run(self, run: PipelineRunResponse, graceful: bool = False) -> None:
         """Stops a run that ZenML has as `stopping`. See `stop_run`."""
-        run_store.publish_children_stopping(run.id)
+        for child in run_store.list_children(run.id):
+            # ZenML starts no step of it then.
+            run_store.publish_stopping(child, run_store.PARENT_STOPPED)
         own = self._own_job_status(run)
         is_over = run.status is ExecutionStatus.PAUSED or (
             own is not None and own.phase.is_terminal
@@ -524,7 +526,8 @@ class JobOrchestrator(IsolatedSteps):
         with submission(*platform.transient):
             if run is None:
                 run_store.check_run_name(snapshot)
-            run_id = self._new_run_id(run) if run else None
+            # One that is resumed keeps its own.
+            run_id = (run.orchestrator_run_id or self.run_id.new(run)) if run else None
             specs = self._specs(snapshot, run, run_id)
             specs = replace(specs, generation=self._generation(run))
             own_job, *_ = checked = jobs(specs)
@@ -589,10 +592,6 @@ class JobOrchestrator(IsolatedSteps):
     def _ask(self, call: Callable[[], Result]) -> Result:
         """Asks the platform, or ZenML, until there is an answer, while a person waits for it."""
         return ask(self.platform, call, seconds=SUBMISSION_SECONDS)
-
-    def _new_run_id(self, run: PipelineRunResponse) -> str | None:
-        """Returns the ID of a run, if it is known ahead: one that is resumed keeps its own."""
-        return run.orchestrator_run_id or self.run_id.new(run)
 
     def _generation(self, run: PipelineRunResponse | None) -> int:
         """Counts the run's own jobs: one that is resumed gets another."""

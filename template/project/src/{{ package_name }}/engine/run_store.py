@@ -399,12 +399,6 @@ def publish_stopping(run_id: UUID, reason: str) -> None:
         publish_pipeline_run_status_update(run_id, ExecutionStatus.STOPPING, status_reason=reason)
 
 
-def publish_children_stopping(run_id: UUID) -> None:
-    """Tells ZenML that a run's children are being stopped: it starts no step of those then."""
-    for child in list_children(run_id):
-        publish_stopping(child, PARENT_STOPPED)
-
-
 @asking_zenml()
 def inherit_stop(run: PipelineRunResponse) -> None:
     """Tells ZenML that a run is being stopped that is about to begin, if its parent is."""
@@ -414,6 +408,7 @@ def inherit_stop(run: PipelineRunResponse) -> None:
             publish_stopping(run.id, PARENT_STOPPED)
 
 
+@asking_zenml()
 def end_run(run_id: UUID, reason: str, *, failed: bool) -> None:
     """Records the end of a run, of the steps that it leaves open, and of its children.
 
@@ -423,29 +418,22 @@ def end_run(run_id: UUID, reason: str, *, failed: bool) -> None:
         failed: Whether it failed; otherwise it was stopped.
     """
     for each in (*list_children(run_id), run_id):
-        end_single_run(each, reason, failed=failed)
-
-
-@asking_zenml()
-def end_single_run(run_id: UUID, reason: str, *, failed: bool) -> None:
-    """Records the end of one run. The arguments are those of `end_run`."""
-    for step in list_step_runs(run_id, hydrate=False):
-        if step.status not in TERMINAL:
-            end_step_run(step, reason, stopped=not failed)
-    run = get_run(run_id)
-    if run.status.is_finished:
-        return
-    if failed:
-        status = ExecutionStatus.FAILED
-    elif is_dynamic(run):
-        status = ExecutionStatus.STOPPED
-    else:
-        # Of a static pipeline, ZenML makes it `stopped` itself, since all steps have ended.
-        status = ExecutionStatus.STOPPING
-    with suppress(IllegalOperationError):  # It has just reported its end itself.
-        publish_pipeline_run_status_update(
-            run_id, status, status_reason=shorten(reason, MAX_REASON)
-        )
+        for step in list_step_runs(each, hydrate=False):
+            if step.status not in TERMINAL:
+                end_step_run(step, reason, stopped=not failed)
+        run = get_run(each)
+        if run.status.is_finished:
+            continue
+        if failed:
+            status = ExecutionStatus.FAILED
+        elif is_dynamic(run):
+            status = ExecutionStatus.STOPPED
+        else:
+            # Of a static pipeline, ZenML makes it `stopped` itself, since all steps have ended.
+            status = ExecutionStatus.STOPPING
+        with suppress(IllegalOperationError):  # It has just reported its end itself.
+            short = shorten(reason, MAX_REASON)
+            publish_pipeline_run_status_update(each, status, status_reason=short)
 
 
 def cause_of(step: StepRunResponse, cause: str) -> str:
