@@ -123,6 +123,27 @@ def test_a_restart_that_forgets_attempts_is_found_by_a_story_of_its_own() -> Non
         simulate(killed, controller_class=RestartForgetsAttempts)
 
 
+# ---- Continuing a run
+
+
+@pytest.mark.parametrize("continues", [False, True])
+def test_only_a_controller_that_continues_a_run_waits_until_all_jobs_are_known(
+    continues: bool,
+) -> None:
+    never = (Ending(pending=simulation.LONGEST_RUN),)
+    upstream = {"cached": (), "first": (), "second": ("first",)}
+    world = simulation.World(Scenario(upstream, endings={"/controller": never}), 0)
+    # What there is when any controller begins: its own job, and what the client has found cached.
+    world.platform.submit(simulation.job_spec("/controller", 1))
+    world.zenml.steps["cached"] = [simulation.SimulatedStepRun(0, "cached")]
+    if continues:
+        world.platform.submit(simulation.job_spec("first", 1))
+    plan = Plan("run", upstream, {}, ExecutionMode.CONTINUE_ON_FAILURE)
+    assert Controller(plan, world.platform, world.zenml, world, simulation.job_spec).run()
+    waited = world.platform.jobs["run/second/1"].history[0][0]
+    assert (waited >= world.platform.unknown_seconds) is continues
+
+
 # ---- Single stories
 
 
