@@ -137,15 +137,12 @@ ProcessJob._end = _one
         "test_settings.py::test_a_schedule_is_refused_in_words",
         {
             "engine/orchestrator.py": """
-_submit_in_client = JobOrchestrator._submit_in_client
+class Ignored:
+    def create_schedule(self, trigger, job):
+        return "ignored"
 
 
-def _submit_once(self, snapshot, *arguments):
-    snapshot.get_resources().schedule = None
-    return _submit_in_client(self, snapshot, *arguments)
-
-
-JobOrchestrator._submit_in_client = _submit_once
+JobOrchestrator._schedules = lambda self: Ignored()
 """
         },
     ),
