@@ -4,8 +4,8 @@
 All it knows it can find out again: the platform knows the jobs, ZenML knows how steps have ended.
 So it may be killed at any moment, and a new one continues. It works in passes. Each call of a pass
 may fail because the platform or ZenML is away; the pass is then given up, and repeated later, and
-what it has done already it does not do again. It waits between passes, and before the first if it
-continues a run: until the platform knows all that was submitted before.
+what it has done already it does not do again. Between passes it waits, and nowhere else. One that
+continues a run makes no pass until the platform knows all that was submitted before.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ class Controller:
         self._transient = (*platform.transient, *store.transient)
         self._dag = Dag(plan.upstream)
         self._limit = plan.max_parallelism or max(1, len(plan.upstream))
-        self._began = NEVER
+        # When the platform knows all that a controller before this one has submitted.
+        self._known_at = NEVER
         self._is_recovered = False
         self._was_ended = False
         self._watched = False
@@ -150,14 +151,14 @@ class Controller:
             Whether it has not failed. ZenML knows of successes and stops.
         """
         failures = 0
-        self._began = self._clock.now()
+        self._known_at = self._clock.now() + self._platform.unknown_seconds
         with ExitStack() as watch:
             while True:
                 try:
                     self._open(watch)
                     if self._was_ended:
                         return False
-                    if self._advance():
+                    if self._is_recovered and self._advance():
                         return not self._causes or self._stop is not StopRequest.NONE
                 except self._transient as error:
                     logger.warning("The run is delayed, since there was no answer: %s", error)
@@ -193,21 +194,21 @@ class Controller:
             watch.enter_context(self._platform.watch(self._plan.run, self._note))
             self._watched = True
         if not self._is_recovered:
-            self._recover()
-            self._is_recovered = True
+            self._is_recovered = self._recover()
 
-    def _recover(self) -> None:
-        """Finds out how far a controller has come that was killed."""
-        while True:
-            jobs = last_jobs(self._platform.find(self._plan.run))
-            records = self._store.step_records()
-            # What the client has found in the cache, no controller has begun.
-            begun = {name for name, record in records.items() if not record.succeeded}
-            begun |= jobs.keys() & self._plan.upstream.keys()
-            pause = self._began + self._platform.unknown_seconds - self._clock.now()
-            if pause <= 0 or not begun:
-                break
-            self._clock.wait(pause)  # What it has submitted last, the platform may not know yet.
+    def _recover(self) -> bool:
+        """Finds out how far a controller has come that was killed.
+
+        Returns:
+            Whether it is known. If not, the platform may not know yet what was submitted last.
+        """
+        jobs = last_jobs(self._platform.find(self._plan.run))
+        records = self._store.step_records()
+        # What the client has found in the cache, no controller has begun.
+        begun = {name for name, record in records.items() if not record.succeeded}
+        begun |= jobs.keys() & self._plan.upstream.keys()
+        if begun and self._clock.now() < self._known_at:
+            return False
         # A controller before this one may have been killed just after it had told ZenML so. How
         # often a step was tried whose attempts have not begun, nobody knows any more.
         self._was_ended = bool(records) and self._store.was_told_failed()
@@ -228,6 +229,7 @@ class Controller:
                 else:
                     attempt.handle = handle
                     self._steps[handle] = name
+        return True
 
     def _note_attempt(self, name: str, number: int) -> Attempt:
         """Notes that an attempt is in progress, of which the job is still to be had."""
@@ -261,10 +263,9 @@ class Controller:
         Only of a run that ends before all its steps have run. Any other submits them again itself,
         which finds them.
         """
-        patience = self._platform.unknown_seconds
-        if patience <= 0 or not self._dag.skipped:
+        if self._platform.unknown_seconds <= 0 or not self._dag.skipped:
             return False
-        if self._clock.now() < self._began + patience:
+        if self._clock.now() < self._known_at:
             return True
         self._recover()
         if self._stop is not StopRequest.GRACEFUL:
@@ -274,6 +275,8 @@ class Controller:
     def _pause(self) -> float:
         """Returns the seconds until something is due, whatever is reported before."""
         now = self._clock.now()
+        if not self._is_recovered:
+            return max(0.0, self._known_at - now)
         due = [self._looked + self._platform.poll_seconds]
         if len(self._active) < self._limit:
             due += self._due.values()
