@@ -758,8 +758,11 @@ def random_scenario(seed: int) -> Scenario:
         for place, name in enumerate(names)
     }
 
+    # Now and then attempts fail one after the other, each in its own way.
+    share = random.choice((0.2, 0.2, 0.2, 0.8))
+
     def ending() -> Ending:
-        what = random.choice(ENDINGS) if random.random() < 0.2 else "succeed"
+        what = random.choice(ENDINGS) if random.random() < share else "succeed"
         deaf = random.random() < 0.3
         return Ending(random.uniform(0.1, 10), random.uniform(0.1, 60), what, ignores_sigterm=deaf)
 
@@ -773,8 +776,8 @@ def random_scenario(seed: int) -> Scenario:
     return Scenario(
         upstream=upstream,
         mode=random.choice(list(ExecutionMode)),
-        endings={name: tuple(ending() for _ in range(random.randint(1, 3))) for name in names},
-        retries={name: random.randint(1, 2) for name in names if random.random() < 0.4},
+        endings={name: tuple(ending() for _ in range(random.randint(1, 5))) for name in names},
+        retries={name: random.randint(1, 3) for name in names if random.random() < 0.4},
         max_parallelism=random.choice((None, None, 1, 2)),
         watched=random.random() < 0.5,
         lost_answers=0.0 if calm else random.choice((0.0, 0.1, 0.5)),

@@ -124,7 +124,26 @@ def test_a_restart_that_forgets_attempts_is_found_by_a_story_of_its_own() -> Non
         simulate(killed, controller_class=RestartForgetsAttempts)
 
 
+def test_the_end_of_an_attempt_is_told_whatever_attempts_before_it_never_began() -> None:
+    # ZenML counts those that have begun, the controller counts all.
+    tries = ("fail", "hopeless", "leave", "succeed")
+    result = simulate(
+        Scenario({"s": ()}, endings={"s": tuple(Ending(what=it) for it in tries)}, retries={"s": 3})
+    )
+    assert result.status == "completed"
+    statuses = [run.status for run in result.world.zenml.steps["s"]]
+    assert statuses == ["failed", "failed", "completed"]
+
+
 # ---- Continuing a run
+
+
+def test_the_key_of_a_job_that_was_lost_is_not_used_again() -> None:
+    tries = ("preempted", "succeed", "vanish", "succeed")
+    endings = {"s": tuple(Ending(pending=5, seconds=20, what=what) for what in tries)}
+    for calls in range(5, 40):
+        killed = Scenario({"s": ()}, endings=endings, retries={"s": 1}, kills=(2, calls, 26))
+        assert simulate(killed).status == "completed"
 
 
 @pytest.mark.parametrize("continues", [False, True])

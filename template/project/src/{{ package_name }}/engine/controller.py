@@ -128,6 +128,8 @@ class Controller:
         self._watched = False
         self._attempts: dict[str, int] = {}
         self._failures: dict[str, int] = {}
+        # How many attempts of a step ZenML had when the last one was submitted.
+        self._begun: dict[str, int] = {}
         self._active: dict[str, Attempt] = {}
         self._steps: dict[JobHandle, str] = {}
         # The active steps with which something is to be done: whose submission has no answer, whose
@@ -221,9 +223,11 @@ class Controller:
                     self._dag.succeeded(name)
                     continue
                 number, handle = jobs.get(name, (0, None))
-                self._failures[name] = max(0, record.attempts - 1)
+                self._failures[name] = self._begun[name] = max(0, record.attempts - 1)
                 attempt = self._note_attempt(name, max(number, record.attempts))
-                self._attempts[name] += 1  # A later job may be lost without a trace.
+                # Later jobs may be lost without a trace, those of attempts that have begun and one
+                # more. A key of theirs would bring back what is lost.
+                self._attempts[name] += record.attempts + 1
                 if handle is None or number < record.attempts:  # Each attempt had a job.
                     attempt.end = JobStatus(Phase.FAILED, LOST)
                 else:
@@ -384,7 +388,7 @@ class Controller:
             self._dag.succeeded(name)
             return
         stopped = attempt.to_stop or self._stop is not StopRequest.NONE
-        begun = record.attempts > self._failures.get(name, 0)
+        begun = record.attempts > self._begun.get(name, 0)
         cause = describe_end(end)
         if end.preempted and not begun and not stopped:
             # The step has lost nothing, and ZenML does not know of this attempt.
@@ -397,8 +401,8 @@ class Controller:
             cause = self._store.end_step(name, cause, stopped=stopped)
         if stopped:
             return
-        # ZenML counts the attempts that have begun, also those of a controller before this one.
-        self._failures[name] = record.attempts if begun else self._failures.get(name, 0) + 1
+        self._begun[name] = max(1, record.attempts)  # It has one that has not begun, if no other.
+        self._failures[name] = self._failures.get(name, 0) + 1
         delay = retry_delay(self._plan.retries.get(name), self._failures[name])
         if delay is not None and not self._dag.halted:
             logger.warning("%s `%s` failed and is tried again: %s", self._plan.what, name, cause)
