@@ -11,7 +11,7 @@ from zenml.config.base_settings import BaseSettings
 from .engine.services.settings import MachineConfig
 
 
-class MachineTypeConfig(MachineConfig):
+class MachineTypeConfig(MachineConfig, frozen=True):
     """A machine type that resource settings may choose."""
 
     machine_type: str | None = None
