@@ -67,9 +67,8 @@ class ZenML:
 def zenml(monkeypatch: pytest.MonkeyPatch) -> ZenML:
     """ZenML, with a run in progress and a step of it."""
     zenml = ZenML(S.RUNNING, S.RUNNING, MODE)
-    for name in ("get_run", "get_step_run", "find_run", "end_run", "end_step_run"):
+    for name in ("get_run", "get_step_run", "get_snapshot", "find_run", "end_run", "end_step_run"):
         monkeypatch.setattr(end_report, name, getattr(zenml, name))
-    monkeypatch.setattr(end_report, "Client", lambda: zenml)
     monkeypatch.setattr(end_report, "ZenMLRun", lambda *_: zenml)
     monkeypatch.setattr(end_report, "active_orchestrator", lambda: zenml)
     return zenml
@@ -216,8 +215,7 @@ def cleaned_up(
     orchestrator = SimpleNamespace(service=service, get_orchestrator_run_id=lambda: "ID")
     monkeypatch.setenv(end_report.SECRET_VARIABLE, "its-reference")
     monkeypatch.setattr(end_report, "active_orchestrator", lambda: orchestrator)
-    zenml = SimpleNamespace(get_snapshot=lambda _: snapshot)
-    monkeypatch.setattr(end_report, "Client", lambda: zenml)
+    monkeypatch.setattr(end_report, "get_snapshot", lambda _: snapshot)
     monkeypatch.setattr(end_report, "find_run", lambda *_: found)
     monkeypatch.setattr(end_report, "is_dynamic", lambda _: steps is None)
     end_report.clean_up(["--snapshot_id", str(uuid4()), *arguments])

@@ -111,6 +111,17 @@ def test_a_planted_fault_is_found(faulty: type[Controller]) -> None:
     assert "is created" in str(violation)  # It comes with its story.
 
 
+def test_a_restart_counts_attempts_that_never_began() -> None:
+    # The first attempt never begins, so ZenML has no record that counts it: only the platform has.
+    killed = Scenario(
+        {"s": ()},
+        endings={"s": (Ending(pending=9, what="hopeless"), Ending(pending=9, seconds=30))},
+        retries={"s": 2},
+        kills=(5, 60),
+    )
+    assert simulate(killed).status == "completed"
+
+
 def test_a_restart_that_forgets_attempts_is_found_by_a_story_of_its_own() -> None:
     # It is stopped while there is no controller, and its job, which never begins, is known to the
     # platform alone.
@@ -118,7 +129,7 @@ def test_a_restart_that_forgets_attempts_is_found_by_a_story_of_its_own() -> Non
         {"s": ()}, endings={"s": (Ending(what="hopeless"),)}, kills=(21,), stop_at=10, forced=False
     )
     assert simulate(killed).status == "stopped"
-    with pytest.raises(ViolationError, match=" go on"):
+    with pytest.raises(ViolationError, match=r"the run has ended, and .* go on"):
         simulate(killed, controller_class=RestartForgetsAttempts)
 
 

@@ -300,8 +300,7 @@ def shared_run(
 
     def decorate(make: Callable[[Any], Any]) -> Any:
         name = make.__name__
-        share(name, make)
-        _jobs[name] = (steps, runs if steps or dynamic else 0, dynamic)
+        share(name, make, (steps, runs if steps or dynamic else 0, dynamic))
 
         def outcome(shared_runs: SharedRuns) -> Any:
             return shared_runs.get(name)
@@ -312,15 +311,18 @@ def shared_run(
     return decorate(make) if make else decorate
 
 
-def share(name: str, make: Callable[[Any], Any]) -> None:
+def share(
+    name: str, make: Callable[[Any], Any], jobs: tuple[int, int, bool] = (0, 0, False)
+) -> None:
     """Lets something be done once, beside the shared runs: `outcome_of(name)` has what it returns.
 
     Args:
         name: Its name, which is a parameter of each test that wants it.
         make: Does it. It gets a new folder.
+        jobs: How many jobs it runs, as in `_jobs`.
     """
     _makers[name] = make
-    _jobs[name] = (0, 0, False)
+    _jobs[name] = jobs
 
 
 def jobs_of(names: Collection[str], *, isolated: bool, controllers: bool) -> int:

@@ -307,6 +307,12 @@ def get_step_run(step_run_id: UUID) -> StepRunResponse:
 
 
 @asking_zenml()
+def get_snapshot(snapshot_id: UUID) -> PipelineSnapshotResponse:
+    """Reads a snapshot."""
+    return Client().get_snapshot(snapshot_id)
+
+
+@asking_zenml()
 def find_run(snapshot: PipelineSnapshotResponse, run_id: str) -> PipelineRunResponse | None:
     """Finds the execution of a snapshot that has an ID; None if there is none yet."""
     runs = Client().list_pipeline_runs(snapshot_id=snapshot.id, orchestrator_run_id=run_id)

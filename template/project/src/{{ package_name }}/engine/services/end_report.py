@@ -8,7 +8,6 @@ import os
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from zenml.client import Client
 from zenml.enums import ExecutionMode, ExecutionStatus
 from zenml.logger import get_logger
 
@@ -21,6 +20,7 @@ from ..run_store import (
     end_step_run,
     find_run,
     get_run,
+    get_snapshot,
     get_step_run,
     is_dynamic,
 )
@@ -61,7 +61,7 @@ def report_end(
             run = get_run(step_run.pipeline_run_id)
             end_step_run(step_run, cause, stopped=was_stopped(run, told_to_end=told_to_end))
         return step_run.status.is_successful
-    snapshot = Client().get_snapshot(UUID(job.snapshot_id))
+    snapshot = get_snapshot(UUID(job.snapshot_id))
     orchestrator = active_orchestrator()
     found = run_of(job, snapshot, orchestrator)
     if found is None:  # Nothing is left open in ZenML.
@@ -96,8 +96,7 @@ def clean_up(arguments: Sequence[str]) -> None:
     if reference is None or job.step_run_id:  # The function that waits for the step ends the run.
         return
     try:
-        snapshot = Client().get_snapshot(UUID(job.snapshot_id))
-        orchestrator = active_orchestrator()
+        snapshot, orchestrator = get_snapshot(UUID(job.snapshot_id)), active_orchestrator()
         run = run_of(job, snapshot, orchestrator)
         if run is not None and run.schedule is None and is_over(run, snapshot):
             orchestrator.service.secret_store.delete(reference)
