@@ -9,7 +9,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from .timeouts import wait_until
+from .timeouts import scaled, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,12 +88,13 @@ class EmulatedJobs(Generic[JobType]):
 
         Args:
             lock: Held while jobs change.
-            stop_seconds: See above.
+            stop_seconds: See above. It is scaled, as the time limits of tests are: else one that is
+                too tight for it would only be seen where nothing is scaled.
         """
         self.all: list[JobType] = []
         self.hold = False
         self.closed = False
-        self.stop_seconds = stop_seconds
+        self.stop_seconds = scaled(stop_seconds)
         self._lock = lock
 
     def run_in(self, job: JobType, command: Sequence[str], log: Path) -> Container:
