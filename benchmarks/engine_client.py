@@ -21,8 +21,7 @@ from uuid import UUID
 
 from measure import Sample, alternate
 from my_orch.engine.controller import Controller, Plan
-from my_orch.engine.entrypoints import IN_CONTAINER
-from my_orch.engine.job_specs import JobSpecs
+from my_orch.engine.job_specs import IN_CONTAINER, JobSpecs
 from my_orch.engine.protocols import JobStatus, Phase
 from my_orch.engine.run_store import StepRecord, StopRequest
 from my_orch.engine.settings import JobSettings
@@ -267,7 +266,7 @@ def job_specs(names: Collection[str]) -> JobSpecs:
         snapshot=cast("PipelineSnapshotResponse", snapshot),
         run=RUN,
         run_name="benchmark",
-        entrypoints=IN_CONTAINER,
+        entrypoint=IN_CONTAINER,
         settings_for=lambda _: settings,
         image_for=lambda _: "registry.invalid/benchmark:1",
         grace_seconds=lambda _: 30.0,

@@ -588,7 +588,8 @@ def run_clients(world: ServiceWorld, orchestrator: Orchestrator, result: Result)
     try:
         snapshot = cast("Any", SimpleNamespace(schedule=None))
         # ZenML answers when the run is made.
-        submitted = orchestrator._submit_job(snapshot, world.zenml.run, lambda _: [spec])
+        with mock.patch.object(orchestrator, "_jobs", lambda *_: [spec]):
+            submitted = orchestrator._submit_job(snapshot, world.zenml.run, {}, {})
         world.tell("the run is submitted")
         if submitted.wait_for_completion:
             submitted.wait_for_completion()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -18,7 +17,7 @@ from engine import orchestrator as orchestrators
 from engine import run_store
 from engine.clock import Clock
 from engine.conclusion import raise_for_run
-from engine.entrypoints import IN_CONTAINER, SHARED_CODE, ContainerStep
+from engine.entrypoints import ControllerEntrypoint, StepEntrypoint
 from engine.exit_codes import RUN_FAILED
 from engine.job_specs import CONTROLLER_STEP
 from engine.log_follower import with_last_lines
@@ -459,9 +458,10 @@ def test_a_schedule_whose_runs_would_have_too_long_a_name_is_refused(orchestrato
     template = "x" * 230 + "-{date}-{time}"  # 257 characters, once it is filled in
     with (
         mock.patch.object(type(snapshot), "run_name_template", template),
+        mock.patch.object(orchestrator, "_jobs", lambda *_: pytest.fail("It is scheduled.")),
         pytest.raises(PipelineSubmissionError, match=r"with 257 characters.*stores 255"),
     ):
-        orchestrator._submit_job(snapshot, None, lambda _: pytest.fail("It is scheduled."))
+        orchestrator._submit_job(snapshot, None, {}, {})
 
 
 @KINDS
@@ -571,10 +571,10 @@ def test_a_step_gives_its_own_run_the_id_that_its_platform_alone_knows(
     monkeypatch.setattr(Client, "active_stack", mock.Mock(orchestrator=orchestrator))
     monkeypatch.setattr(StepEntrypointConfiguration, "run", lambda _: None)
     for run, run_id in [*zip(runs, ids, strict=True)][::-1]:
-        specs = replace(orchestrator._specs(snapshot, run, None), entrypoints=IN_CONTAINER)
+        specs = orchestrator._specs(snapshot, run, None)
         command = specs.step("first", 1, {}).command
         monkeypatch.setenv(orchestrator.run_id.variable, run_id)
-        ContainerStep(list(command[len(IN_CONTAINER.command) :])).run()
+        StepEntrypoint(list(command[len(specs.entrypoint) :])).run()
     assert [now(run).orchestrator_run_id for run in runs] == ids
 
 
@@ -583,7 +583,6 @@ def test_a_step_that_is_told_the_id_asks_zenml_for_no_run_before_its_own_entrypo
     orchestrator: InJob,
 ) -> None:
     specs = orchestrator._specs(snapshot_of("static"), new_run("static"), "id")
-    specs = replace(specs, entrypoints=IN_CONTAINER)
     assert f"--{RUN_ID_OPTION}" not in specs.step("first", 1, {}).command
 
 
@@ -619,7 +618,8 @@ def test_a_controller_in_a_job_has_the_steps_find_modules_where_the_client_did(
 ) -> None:
     run = new_run("static")
     assert run.snapshot is not None
-    command = orchestrator._specs(run.snapshot, run, "id").controller({}).command
+    specs = orchestrator._specs(run.snapshot, run, "id")
+    command = specs.own_job({}).command
     clients = source_utils.get_source_root()
     # The process of the job knows nothing of the client but what its command says.
     source_utils.set_custom_source_root("/elsewhere")
@@ -634,7 +634,7 @@ def test_a_controller_in_a_job_has_the_steps_find_modules_where_the_client_did(
     monkeypatch.setattr(orchestrator, "controller_of", steps_of)
     monkeypatch.setattr(Client, "active_stack", mock.Mock(orchestrator=orchestrator))
     try:
-        SHARED_CODE.controller(list(command[len(SHARED_CODE.command) :])).run()
+        ControllerEntrypoint(list(command[len(specs.entrypoint) :])).run()
     finally:
         source_utils.set_custom_source_root(clients)
     assert [step.command[-2:] for step in asked[0]] == [("--source_root", clients)] * 2

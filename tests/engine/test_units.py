@@ -13,7 +13,13 @@ from uuid import uuid4
 import pytest
 from engine.clock import LONGEST_ASKED_PAUSE, backoff, call_with_retries
 from engine.controller import Controller
-from engine.entrypoints import IN_CONTAINER, SHARED_CODE, Entrypoints
+from engine.entrypoints import (
+    ControllerEntrypoint,
+    EngineEntrypoint,
+    FunctionEntrypoint,
+    IsolatedStepEntrypoint,
+    StepEntrypoint,
+)
 from engine.exit_codes import RUN_FAILED, describe_exit
 from engine.log_follower import LAST_LINES, LogFollower, with_last_lines
 from engine.orchestrator import submission
@@ -319,19 +325,20 @@ def test_a_job_that_was_seen_and_is_unknown_now_is_lost_at_once() -> None:
 # ---- Entrypoints
 
 
-@pytest.mark.parametrize("kind", [SHARED_CODE, IN_CONTAINER])
+@pytest.mark.parametrize(
+    "entrypoint",
+    [StepEntrypoint, IsolatedStepEntrypoint, FunctionEntrypoint, ControllerEntrypoint],
+)
 def test_commands_name_our_entrypoints_as_imported_and_nobody_asks_what_is_installed(
-    kind: Entrypoints, monkeypatch: pytest.MonkeyPatch
+    entrypoint: type[EngineEntrypoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = "It asks for each step, which takes a tenth of a second."
     monkeypatch.setattr(source_utils, "get_source_type", lambda **_: pytest.fail(asked))
     # Where tests are shared out, `__main__` has no file for ZenML to find it by.
     monkeypatch.setattr(source_utils, "get_source_root", lambda: "/code")
     known = {"snapshot_id": uuid4(), "step_name": "any", "step_run_id": "any"}
-    for entrypoint in (kind.step, kind.isolated_step, kind.function):
-        assert f"engine.entrypoints.{entrypoint.__name__}" in (
-            entrypoint.get_entrypoint_arguments(**known)
-        )
+    arguments = entrypoint.get_entrypoint_arguments(**known)
+    assert f"engine.entrypoints.{entrypoint.__name__}" in arguments
 
 
 def test_an_orchestrator_is_imported_without_what_a_process_may_never_need() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from math import inf
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 from zenml.config.source import Source
 from zenml.entrypoints.base_entrypoint_configuration import BaseEntrypointConfiguration
@@ -29,6 +29,10 @@ SOURCE_ROOT_OPTION = "source_root"
 class EngineEntrypoint(BaseEntrypointConfiguration):
     """An entrypoint of the engine, which an installed package has.
 
+    In a container ZenML changes to `/app` and downloads the user's code. Where jobs see the
+    client's files, the code is where it was when the run was submitted: below the source root, as
+    the command says. The user's working directory is the right one then.
+
     Attributes:
         first_answer_seconds: How long ZenML may be away at first, in seconds. After its first
             answer it is waited for without a limit. Steps have none at all: whoever has submitted
@@ -38,9 +42,13 @@ class EngineEntrypoint(BaseEntrypointConfiguration):
     first_answer_seconds: ClassVar[float] = inf
 
     def __init__(self, arguments: list[str]) -> None:
-        """Lets this process wait for ZenML from now on."""
+        """Lets this process wait for ZenML from now on, and find the client's modules."""
         wait_for_zenml(self.first_answer_seconds)
         super().__init__(arguments)
+        if root := self.entrypoint_args[SOURCE_ROOT_OPTION]:
+            source_utils.set_custom_source_root(root)
+            if root not in sys.path:
+                sys.path.insert(0, root)
 
     def __init_subclass__(cls) -> None:
         """Tells ZenML to name the class in commands as it is imported.
@@ -52,49 +60,20 @@ class EngineEntrypoint(BaseEntrypointConfiguration):
         source = Source.from_import_path(f"{cls.__module__}.{cls.__name__}")
         setattr(cls, source_utils.ZENML_SOURCE_ATTRIBUTE_NAME, source)
 
-
-class SharedCode(EngineEntrypoint):
-    """An entrypoint that finds the user's modules where the client found them.
-
-    In a container ZenML changes to `/app` and downloads the code. Here the code is where it was
-    when the run was submitted, and the user's working directory is the right one.
-    """
-
     @classmethod
     def get_entrypoint_options(cls) -> dict[str, bool]:
-        """Adds the source root to ZenML's own options."""
-        return super().get_entrypoint_options() | {SOURCE_ROOT_OPTION: True}
-
-    @classmethod
-    def get_entrypoint_arguments(cls, **kwargs: Any) -> list[str]:
-        """Adds the client's source root to ZenML's own arguments."""
-        arguments = super().get_entrypoint_arguments(**kwargs)
-        return [*arguments, f"--{SOURCE_ROOT_OPTION}", source_utils.get_source_root()]
+        """Adds what each of our commands may say: the client's source root, and the run."""
+        ours = {SOURCE_ROOT_OPTION: False, RUN_ID_OPTION: False}
+        return super().get_entrypoint_options() | ours
 
     def prepare_code_environment(self) -> None:
-        """Makes the user's modules importable under the names the snapshot has for them."""
-        source_root = self.entrypoint_args[SOURCE_ROOT_OPTION]
-        source_utils.set_custom_source_root(source_root)
-        if source_root not in sys.path:
-            sys.path.insert(0, source_root)
+        """Fetches the user's code, if it is not here already."""
+        if not self.entrypoint_args[SOURCE_ROOT_OPTION]:
+            super().prepare_code_environment()
 
 
-class SharedStep(SharedCode, StepEntrypointConfiguration):
-    """Runs a step of a static pipeline."""
-
-
-class SharedIsolatedStep(SharedCode, StepOperatorEntrypointConfiguration):
-    """Runs a step of a dynamic pipeline in a job of its own."""
-
-
-class SharedFunction(SharedCode, DynamicPipelineEntrypointConfiguration):
-    """Runs a dynamic pipeline: its function, and the steps that need no job."""
-
-
-class ContainerStep(
-    EngineEntrypoint, StepEntrypointConfiguration, DynamicPipelineEntrypointConfiguration
-):
-    """Runs a step of a static pipeline. It has the option of a dynamic one for its run.
+class StepEntrypoint(EngineEntrypoint, StepEntrypointConfiguration):
+    """Runs a step of a static pipeline.
 
     If the platform alone knows the run ID, the step claims its run first. ZenML would take any run
     of the snapshot that has no ID yet, also that of another execution.
@@ -102,17 +81,17 @@ class ContainerStep(
 
     def run(self) -> None:
         """Claims the run, if that is left to the step, and runs the step."""
-        if run := self.entrypoint_args.get(RUN_ID_OPTION):
+        if run := self.entrypoint_args[RUN_ID_OPTION]:
             active_orchestrator().claim_from_job(self.snapshot, run)
         super().run()
 
 
-class ContainerIsolatedStep(EngineEntrypoint, StepOperatorEntrypointConfiguration):
+class IsolatedStepEntrypoint(EngineEntrypoint, StepOperatorEntrypointConfiguration):
     """Runs a step of a dynamic pipeline in a job of its own."""
 
 
-class ContainerFunction(EngineEntrypoint, DynamicPipelineEntrypointConfiguration):
-    """Runs a dynamic pipeline in a job of its own, and claims its run first.
+class FunctionEntrypoint(EngineEntrypoint, DynamicPipelineEntrypointConfiguration):
+    """Runs a dynamic pipeline: its function, and the steps that need no job. It claims its run.
 
     ZenML does not publish metadata for dynamic runs, and a scheduled run exists only from here on:
     without this, the run's job could not be found again, nor stopped.
@@ -122,13 +101,13 @@ class ContainerFunction(EngineEntrypoint, DynamicPipelineEntrypointConfiguration
 
     def run(self) -> None:
         """Claims the run, and runs the pipeline."""
-        submitted = self.entrypoint_args.get(RUN_ID_OPTION)
+        submitted = self.entrypoint_args[RUN_ID_OPTION]
         run = active_orchestrator().claim_from_job(self.snapshot, submitted)
         self.entrypoint_args[RUN_ID_OPTION] = str(run.id)
         super().run()
 
 
-class ContainerController(EngineEntrypoint, DynamicPipelineEntrypointConfiguration):
+class ControllerEntrypoint(EngineEntrypoint, DynamicPipelineEntrypointConfiguration):
     """Runs the controller of a static pipeline, which needs nothing of the user's code."""
 
     first_answer_seconds = ZENML_OUTAGE_SECONDS
@@ -136,53 +115,10 @@ class ContainerController(EngineEntrypoint, DynamicPipelineEntrypointConfigurati
     def run(self) -> None:
         """Takes the run to its end. The exit code says if it has failed."""
         orchestrator = active_orchestrator()
-        run = orchestrator.claim_from_job(self.snapshot, self.entrypoint_args.get(RUN_ID_OPTION))
+        run = orchestrator.claim_from_job(self.snapshot, self.entrypoint_args[RUN_ID_OPTION])
         # ZenML has a run as failed as soon as a step is, while others go on. If it has ended in any
         # other way, this job was lost between the run's end and its own.
         if run.status.is_finished and not run.status.is_failed:
             return
         if not orchestrator.controller_of(self.snapshot, run).run():
             sys.exit(RUN_FAILED)
-
-
-class SharedController(SharedCode, ContainerController):
-    """Runs the controller of a static pipeline whose steps share the client's code."""
-
-    def run(self) -> None:
-        """Lets the steps find the user's modules where the client found them."""
-        self.prepare_code_environment()
-        super().run()
-
-
-class Entrypoints(NamedTuple):
-    """How the processes of jobs are started.
-
-    Attributes:
-        command: What comes before the arguments that the classes give.
-        step: Runs a step of a static pipeline.
-        isolated_step: Runs a step of a dynamic pipeline.
-        function: Runs a dynamic pipeline.
-        controller: Runs the controller of a static pipeline.
-    """
-
-    command: tuple[str, ...]
-    step: type[StepEntrypointConfiguration]
-    isolated_step: type[StepOperatorEntrypointConfiguration]
-    function: type[DynamicPipelineEntrypointConfiguration]
-    controller: type[DynamicPipelineEntrypointConfiguration]
-
-
-SHARED_CODE = Entrypoints(
-    (sys.executable, "-m", "zenml.entrypoints.entrypoint"),
-    SharedStep,
-    SharedIsolatedStep,
-    SharedFunction,
-    SharedController,
-)
-IN_CONTAINER = Entrypoints(
-    ("python", "-m", f"{__package__}.entrypoint"),
-    ContainerStep,
-    ContainerIsolatedStep,
-    ContainerFunction,
-    ContainerController,
-)

@@ -3,13 +3,21 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from zenml.config import ResourceSettings
-from zenml.orchestrators.utils import get_step_entrypoint_command
 from zenml.pipelines.dynamic.entrypoint_configuration import RUN_ID_OPTION
+from zenml.utils import source_utils
 
+from .entrypoints import (
+    SOURCE_ROOT_OPTION,
+    ControllerEntrypoint,
+    FunctionEntrypoint,
+    IsolatedStepEntrypoint,
+    StepEntrypoint,
+)
 from .protocols import JobHandle, JobKey, JobSpec, Role
 from .secret_env import split_secrets
 
@@ -20,10 +28,13 @@ if TYPE_CHECKING:
     from zenml.config.step_run_info import StepRunInfo
     from zenml.models import PipelineSnapshotResponse
 
-    from .entrypoints import Entrypoints
-
 # What the controller and the function are called in a job's key. No step has such a name.
 CONTROLLER_STEP = "/controller"
+
+# How ZenML's entrypoint is started on this machine or one like it, and as the first process of a
+# container.
+ON_HOST = (sys.executable, "-m", "zenml.entrypoints.entrypoint")
+IN_CONTAINER = ("python", "-m", f"{__package__}.entrypoint")
 
 
 @dataclass(frozen=True)
@@ -34,20 +45,20 @@ class JobSpecs:
         snapshot: What is executed.
         run: The ID of the run in ZenML; None for a schedule.
         run_name: The run's name.
-        entrypoints: How the processes of jobs are started.
+        entrypoint: How ZenML's entrypoint is started: a program, and its first arguments.
         settings_for: Returns the settings of the pipeline (a snapshot) or of a step.
         image_for: Returns the image of a step, or that of the pipeline (None).
         grace_seconds: Returns how long a job with these settings may take to end.
         run_id: The variables that carry the run ID; none if it is not known yet.
         parent: The job of the run's controller, if it is one.
-        directory: The working directory of all jobs.
+        directory: The working directory of all jobs, if they see the client's files.
         generation: Counts the jobs of the run's controller: a resumed run has several.
     """
 
     snapshot: PipelineSnapshotResponse
     run: str | None
     run_name: str
-    entrypoints: Entrypoints
+    entrypoint: tuple[str, ...]
     settings_for: Callable[[Any], BaseSettings]
     image_for: Callable[[str | None], str | None]
     grace_seconds: Callable[[BaseSettings], float]
@@ -65,18 +76,19 @@ class JobSpecs:
             environment: The environment, as ZenML wants it.
         """
         step = self.snapshot.step_configurations[name]
-        # Without the ID in its environment, a step has to know which run it is to give it to.
-        claimed = {} if self.run_id else {RUN_ID_OPTION: self.run}
-        arguments = self.entrypoints.step.get_entrypoint_arguments(
-            step_name=name, snapshot_id=self.snapshot.id, **claimed
+        arguments = StepEntrypoint.get_entrypoint_arguments(
+            step_name=name, snapshot_id=self.snapshot.id
         )
+        if self.run and not self.run_id:
+            # Without the ID in its environment, it has to know which run it is to give it to.
+            arguments += [f"--{RUN_ID_OPTION}", self.run]
         return self._complete(
             JobSpec(
                 key=self._key(name, attempt),
                 role=Role.STEP,
                 name=name,
                 image=self.image_for(name),
-                command=(*self.entrypoints.command, *arguments),
+                command=self._command(arguments),
                 environment=environment,
                 resources=step.config.resource_settings,
                 settings=self.settings_for(step),
@@ -87,74 +99,64 @@ class JobSpecs:
     def isolated_step(
         self, info: StepRunInfo, image: str | None, environment: Mapping[str, str]
     ) -> JobSpec:
-        """Makes the job of a step of a dynamic pipeline, in the process that submits it."""
-        command, arguments = get_step_entrypoint_command(
-            invocation_id=info.pipeline_step_name,
-            config=info.config,
-            entrypoint_config_class=self.entrypoints.isolated_step,
-            snapshot_id=info.snapshot.id,
-            step_run_id=str(info.step_run_id),
+        """Makes the job of a step of a dynamic pipeline, in the process that submits it.
+
+        Args:
+            info: The step. If the user has given it a command, the job runs that.
+            image: What the job runs in.
+            environment: The environment, as ZenML wants it.
+        """
+        name, step_run = info.pipeline_step_name, str(info.step_run_id)
+        arguments = IsolatedStepEntrypoint.get_entrypoint_arguments(
+            step_name=name, snapshot_id=self.snapshot.id, step_run_id=step_run
         )
-        if arguments:  # Without, it is a command that the user has given.
-            command = [*self.entrypoints.command, *arguments]
-        labels = {"step_name": info.pipeline_step_name, "step_run_id": str(info.step_run_id)}
         return self._complete(
             JobSpec(
-                key=self._key(labels["step_run_id"], 1),
+                key=self._key(step_run, 1),
                 role=Role.STEP,
-                name=info.pipeline_step_name,
+                name=name,
                 image=image,
-                command=tuple(command),
+                command=tuple(info.config.command or self._command(arguments)),
                 environment=environment,
                 resources=info.config.resource_settings,
                 settings=self.settings_for(info),
-                labels=labels,
+                labels={"step_name": name, "step_run_id": step_run},
             )
         )
 
-    def function(self, environment: Mapping[str, str]) -> JobSpec:
-        """Makes the job of a dynamic pipeline's function, with the environment that ZenML wants."""
-        arguments = self.entrypoints.function.get_entrypoint_arguments(
+    def own_job(self, environment: Mapping[str, str]) -> JobSpec:
+        """Makes the job of a static pipeline's controller, or of a dynamic pipeline's function.
+
+        Args:
+            environment: The environment, as ZenML wants it.
+        """
+        pipeline = self.snapshot.pipeline_configuration
+        is_dynamic = self.snapshot.is_dynamic
+        entrypoint = FunctionEntrypoint if is_dynamic else ControllerEntrypoint
+        arguments = entrypoint.get_entrypoint_arguments(
             snapshot_id=self.snapshot.id, run_id=self.run
         )
-        return self.own_job(
-            Role.FUNCTION,
-            (*self.entrypoints.command, *arguments),
-            environment,
-            self.snapshot.pipeline_configuration.resource_settings,
-        )
-
-    def controller(self, environment: Mapping[str, str]) -> JobSpec:
-        """Makes the job of a static pipeline's controller, with the environment it needs."""
-        arguments = self.entrypoints.controller.get_entrypoint_arguments(
-            snapshot_id=self.snapshot.id, run_id=self.run
-        )
-        command = (*self.entrypoints.command, *arguments)
-        return self.own_job(Role.CONTROLLER, command, environment, ResourceSettings())
-
-    def own_job(
-        self,
-        role: Role,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        resources: ResourceSettings,
-    ) -> JobSpec:
-        """Makes the job of a run's controller or function, or of what takes its place."""
         return self._complete(
             JobSpec(
                 key=self._key(CONTROLLER_STEP, self.generation),
-                role=role,
-                name=self.snapshot.pipeline_configuration.name,
+                role=Role.FUNCTION if is_dynamic else Role.CONTROLLER,
+                name=pipeline.name,
                 image=self.image_for(None),
-                command=tuple(command),
+                command=self._command(arguments),
                 environment=environment,
-                resources=resources,
+                resources=pipeline.resource_settings if is_dynamic else ResourceSettings(),
                 settings=self.settings_for(self.snapshot),
             )
         )
 
     def _key(self, step: str, attempt: int) -> JobKey:
         return JobKey(self.run or str(self.snapshot.id), step, attempt)
+
+    def _command(self, arguments: Sequence[str]) -> tuple[str, ...]:
+        shared = (
+            (f"--{SOURCE_ROOT_OPTION}", source_utils.get_source_root()) if self.directory else ()
+        )
+        return (*self.entrypoint, *arguments, *shared)
 
     def _complete(self, job: JobSpec) -> JobSpec:
         """Adds what all jobs of the run have, and takes the secrets out of the environment."""

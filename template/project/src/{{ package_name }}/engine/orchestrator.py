@@ -32,10 +32,9 @@ from .client_controller import ClientController
 from .clock import Clock, Result
 from .conclusion import WAS_STOPPED, raise_for_run, settle_run
 from .controller import Controller, Plan, last_jobs
-from .entrypoints import IN_CONTAINER, SHARED_CODE
 from .exit_codes import RUN_FAILED
 from .isolated_steps import IsolatedSteps
-from .job_specs import CONTROLLER_STEP, JobSpecs
+from .job_specs import CONTROLLER_STEP, IN_CONTAINER, ON_HOST, JobSpecs
 from .log_follower import LogFollower
 from .patience import give_up_busy_requests
 from .process_identity import own_process, process_is_alive
@@ -47,7 +46,7 @@ from .texts import shorten
 from .waiting import ask, look, wait_until_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from zenml.config.base_settings import BaseSettings
     from zenml.config.build_configuration import BuildConfiguration
@@ -67,6 +66,9 @@ logger = get_logger(__name__)
 
 # How long a platform may not answer while a run is submitted or stopped, in seconds.
 SUBMISSION_SECONDS = 120.0
+
+# What a user can do something about, beside a platform that does not answer.
+UNDERSTOOD: tuple[type[Exception], ...] = (ValueError, JobRefused, *run_store.TRANSIENT)
 
 SCHEDULE_DELETED = "The run's schedule was deleted."
 
@@ -185,15 +187,7 @@ class JobOrchestrator(IsolatedSteps):
             PipelineSubmissionError: If the platform refuses, or a setting, a resource or the
                 schedule is one that it cannot have. Nothing runs then.
         """
-
-        def step(specs: JobSpecs, name: str, attempt: int) -> JobSpec:
-            return specs.step(name, attempt, step_environments[name])
-
-        def jobs(specs: JobSpecs) -> list[JobSpec]:
-            steps = [step(specs, name, 1) for name in step_environments]
-            return [specs.controller(base_environment), *steps]
-
-        return self._submit_job(snapshot, placeholder_run, jobs, step)
+        return self._submit_job(snapshot, placeholder_run, base_environment, step_environments)
 
     def submit_dynamic_pipeline(
         self,
@@ -217,13 +211,9 @@ class JobOrchestrator(IsolatedSteps):
             PipelineSubmissionError: If the platform refuses, or a setting, a resource or the
                 schedule is one that it cannot have. Nothing runs then.
         """
-
-        def jobs(specs: JobSpecs) -> list[JobSpec]:
-            # The steps that the pipeline names ahead; others are looked at when they are submitted.
-            named = [specs.step(name, 1, environment) for name in snapshot.step_configurations]
-            return [specs.function(environment), *named]
-
-        return self._submit_job(snapshot, placeholder_run, jobs)
+        # The steps that the pipeline names ahead; others are looked at when they are submitted.
+        named = dict.fromkeys(snapshot.step_configurations, environment)
+        return self._submit_job(snapshot, placeholder_run, environment, named)
 
     @run_store.noting_cause()
     def submit_isolated_step(self, step_run_info: StepRunInfo, environment: dict[str, str]) -> None:
@@ -433,7 +423,8 @@ class JobOrchestrator(IsolatedSteps):
             return run_store.claim_run(snapshot, submitted, self.get_orchestrator_run_id())
 
         run = ask(self.platform, claim)
-        job = self.platform.current_job()
+        # A client that is the controller has noted where it is.
+        job = self.platform.current_job() if self.controller == "job" else None
         if job is not None and run.run_metadata.get(self.controller_metadata) != job:
             self._publish(run, {self.controller_metadata: job})
         return run
@@ -509,16 +500,16 @@ class JobOrchestrator(IsolatedSteps):
         self,
         snapshot: PipelineSnapshotResponse,
         run: PipelineRunResponse | None,
-        jobs: Callable[[JobSpecs], list[JobSpec]],
-        step: Callable[[JobSpecs, str, int], JobSpec] | None = None,
+        environment: dict[str, str],
+        step_environments: dict[str, dict[str, str]],
     ) -> SubmissionResult:
         """Submits the run's own job, or a schedule of it; or does its work in this process.
 
         Args:
             snapshot: What is executed.
             run: The run that ZenML has created for it; None for a schedule.
-            jobs: Makes the run's own job, and those that are looked at before any is submitted.
-            step: Makes the job of an attempt of a step; None if there is only the run's own job.
+            environment: The environment of the run's own job, as ZenML wants it.
+            step_environments: That of each step that is known ahead.
         """
         platform, in_client = self.platform, self.controller == "client"
         if in_client:
@@ -530,8 +521,8 @@ class JobOrchestrator(IsolatedSteps):
             run_id = (run.orchestrator_run_id or self.run_id.new(run)) if run else None
             specs = self._specs(snapshot, run, run_id)
             specs = replace(specs, generation=self._generation(run))
-            own_job, *_ = checked = jobs(specs)
-            self._validate(checked)
+            own_job, *_ = jobs = self._jobs(specs, environment, step_environments)
+            self._validate(jobs)
             if run is None:
                 assert snapshot.schedule is not None, "a run without a schedule has a placeholder"
                 trigger = trigger_of(snapshot.schedule)
@@ -541,7 +532,12 @@ class JobOrchestrator(IsolatedSteps):
                 # Before any job runs, so that no other execution can take this run for its own.
                 run = self._claim(snapshot, run, run_id or "")
             if in_client:
-                job_of = partial(step, specs) if step else lambda *_: own_job
+
+                def job_of(name: str, attempt: int) -> JobSpec:
+                    if snapshot.is_dynamic:
+                        return own_job
+                    return specs.step(name, attempt, step_environments[name])
+
                 return self._start_controller(snapshot, run, job_of)
             handle = self._ask(lambda: platform.submit(own_job))
             begun = "The run's own job was submitted, and is being stopped."
@@ -558,6 +554,16 @@ class JobOrchestrator(IsolatedSteps):
             return SubmissionResult()
         claimed = run
         return SubmissionResult(wait_for_completion=lambda: self._wait(claimed, handle))
+
+    def _jobs(
+        self,
+        specs: JobSpecs,
+        environment: Mapping[str, str],
+        step_environments: Mapping[str, Mapping[str, str]],
+    ) -> list[JobSpec]:
+        """Makes the run's own job, and those of steps that are looked at before it is submitted."""
+        steps = [specs.step(name, 1, of_step) for name, of_step in step_environments.items()]
+        return [specs.own_job(environment), *steps]
 
     def _claim(
         self, snapshot: PipelineSnapshotResponse, run: PipelineRunResponse, run_id: str
@@ -611,7 +617,7 @@ class JobOrchestrator(IsolatedSteps):
             snapshot=snapshot,
             run=str(run.id) if run else None,
             run_name=run.name if run else "",
-            entrypoints=SHARED_CODE if self.code_is_shared else IN_CONTAINER,
+            entrypoint=ON_HOST if self.code_is_shared else IN_CONTAINER,
             settings_for=self.get_settings,
             image_for=lambda step: self._image_of(snapshot, step),
             grace_seconds=self.grace_seconds,
@@ -789,15 +795,9 @@ def submission(
     Raises:
         PipelineSubmissionError: In place of the errors that a user can understand.
     """
-    understood: tuple[type[Exception], ...] = (
-        ValueError,
-        JobRefused,
-        run_store.ZenMLUnavailableError,
-        *transient,
-    )
     try:
         yield
-    except understood as error:
+    except (*UNDERSTOOD, *transient) as error:
         raise PipelineSubmissionError(shorten(f"{state} {error}")) from error
 
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from zenml.config import ResourceSettings
 from zenml.metadata.metadata_types import MetadataType, Uri
 
 from .. import run_store
-from ..entrypoints import IN_CONTAINER
 from ..orchestrator import ContainerJobOrchestrator
-from ..protocols import PipelineSpec, Role
+from ..protocols import PipelineSpec
 from ..run_store import is_dynamic
 from .supervisor import supervised_arguments
 
@@ -25,11 +23,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from zenml.models import PipelineRunResponse, PipelineSnapshotResponse
-    from zenml.orchestrators import SubmissionResult
-    from zenml.stack import Stack
 
     from ..job_specs import JobSpecs
-    from ..protocols import JobHandle, JobStatus, PipelineService
+    from ..protocols import JobHandle, JobSpec, JobStatus, PipelineService
 
 
 class ServiceOrchestrator(ContainerJobOrchestrator):
@@ -49,21 +45,6 @@ class ServiceOrchestrator(ContainerJobOrchestrator):
     def service(self) -> PipelineService:
         """Where pipelines and jobs run."""
         return cast("PipelineService", self.platform)
-
-    def submit_pipeline(
-        self,
-        snapshot: PipelineSnapshotResponse,
-        stack: Stack,
-        base_environment: dict[str, str],
-        step_environments: dict[str, dict[str, str]],
-        placeholder_run: PipelineRunResponse | None = None,
-    ) -> SubmissionResult | None:
-        """Submits a static pipeline, as `JobOrchestrator` does, as one execution."""
-        return self._submit_job(
-            snapshot,
-            placeholder_run,
-            lambda specs: [pipeline_spec(specs, base_environment, step_environments)],
-        )
 
     def get_pipeline_run_metadata(self, run_id: UUID) -> dict[str, MetadataType]:
         """Returns what a person needs to find a run that a schedule has started."""
@@ -90,8 +71,19 @@ class ServiceOrchestrator(ContainerJobOrchestrator):
         run_id: str | None,
     ) -> JobSpecs:
         """Makes what makes the jobs, each with our supervisor as its first process."""
-        entrypoints = IN_CONTAINER._replace(command=("python", "-m", self.container))
-        return replace(super()._specs(snapshot, run, run_id), entrypoints=entrypoints)
+        entrypoint = ("python", "-m", self.container)
+        return replace(super()._specs(snapshot, run, run_id), entrypoint=entrypoint)
+
+    def _jobs(
+        self,
+        specs: JobSpecs,
+        environment: Mapping[str, str],
+        step_environments: Mapping[str, Mapping[str, str]],
+    ) -> list[JobSpec]:
+        """Makes the one job of a static pipeline, or those of a dynamic one."""
+        if specs.snapshot.is_dynamic:
+            return super()._jobs(specs, environment, step_environments)
+        return [pipeline_spec(specs, environment, step_environments)]
 
     def _publish(self, run: PipelineRunResponse, place: dict[str, MetadataType]) -> None:
         """Lets a run be found again, by its handle and by a person."""
@@ -146,6 +138,6 @@ def pipeline_spec(
         job = specs.step(name, 1, environments[name])
         more = supervised_arguments(step.config.retry, mode)
         steps.append(replace(job, command=(*job.command, *more)))
-    own = specs.own_job(Role.CONTROLLER, (), environment, ResourceSettings())
+    own = replace(specs.own_job(environment), command=())
     upstream = {name: step.spec.upstream_steps for name, step in configured.items()}
     return PipelineSpec(**vars(own), steps=steps, upstream=upstream, mode=mode)
