@@ -17,11 +17,12 @@ from unittest import mock
 from uuid import UUID, uuid4
 
 from engine import clock, conclusion, orchestrator, run_store, waiting
-from engine.protocols import JobKey, JobStatus, Phase, PipelineSpec, Role
+from engine.protocols import JobKey, JobStatus, Phase, Role
 from engine.run_ids import RunIdStrategy
 from engine.run_store import ZenMLUnavailableError
 from engine.services import orchestrator as services
 from engine.services.orchestrator import ServiceOrchestrator
+from engine.services.protocols import PipelineSpec
 from simulation import (
     LONGEST_RUN,
     RESOURCES,
@@ -588,7 +589,7 @@ def run_clients(world: ServiceWorld, orchestrator: Orchestrator, result: Result)
     try:
         snapshot = cast("Any", SimpleNamespace(schedule=None))
         # ZenML answers when the run is made.
-        with mock.patch.object(orchestrator, "_jobs", lambda *_: [spec]):
+        with mock.patch.object(orchestrator, "_jobs", return_value=[spec]):
             submitted = orchestrator._submit_job(snapshot, world.zenml.run, {}, {})
         world.tell("the run is submitted")
         if submitted.wait_for_completion:

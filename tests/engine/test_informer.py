@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from engine import informer
-from engine.informer import Event, EventKind, ExpiredVersionError, Informer, NotSyncedError
+from engine.informer import Event, ExpiredVersionError, Informer, NotSyncedError
 from kit import timeouts
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class AwayError(Exception):
     """The source does not answer."""
 
 
-END = Event(EventKind.BOOKMARK, "", None, "end")
+END = Event("end")
 
 
 class FakeSource:
@@ -88,9 +88,9 @@ def test_what_is_there_is_known_and_each_change_is_told(
 ) -> None:
     watcher.start(5)
     assert (watcher.get("a"), watcher.get("b")) == (1, None)
-    source.events.put(Event(EventKind.CHANGED, "b", 2, "v1"))
-    source.events.put(Event(EventKind.BOOKMARK, "", None, "v2"))
-    source.events.put(Event(EventKind.DELETED, "a", 1, "v3"))
+    source.events.put(Event("v1", "b", 2))
+    source.events.put(Event("v2"))
+    source.events.put(Event("v3", "a", 1, deleted=True))
     wait_until(lambda: watcher.is_gone("a"))
     assert watcher.items() == [2]
     assert not watcher.is_gone("b")
@@ -101,7 +101,7 @@ def test_what_is_there_is_known_and_each_change_is_told(
 def test_what_is_deleted_can_be_kept(source: FakeSource) -> None:
     keeping = Informer(source, lambda _: None, transient=(AwayError,), keep_deleted=True)
     keeping.start(5)
-    source.events.put(Event(EventKind.DELETED, "a", 7, "v1"))
+    source.events.put(Event("v1", "a", 7, deleted=True))
     wait_until(lambda: keeping.get("a") == 7)
     source.present = {}
     source.events.put(ExpiredVersionError())
@@ -114,7 +114,7 @@ def test_a_watch_that_breaks_off_goes_on_from_the_last_event(
     source: FakeSource, watcher: Informer[int]
 ) -> None:
     watcher.start(5)
-    source.events.put(Event(EventKind.CHANGED, "b", 2, "v7"))
+    source.events.put(Event("v7", "b", 2))
     source.events.put(AwayError())
     wait_until(lambda: source.watched_from == ["list-1", "v7"])
     assert source.lists == 1

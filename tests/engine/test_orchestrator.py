@@ -458,7 +458,7 @@ def test_a_schedule_whose_runs_would_have_too_long_a_name_is_refused(orchestrato
     template = "x" * 230 + "-{date}-{time}"  # 257 characters, once it is filled in
     with (
         mock.patch.object(type(snapshot), "run_name_template", template),
-        mock.patch.object(orchestrator, "_jobs", lambda *_: pytest.fail("It is scheduled.")),
+        mock.patch.object(orchestrator, "_jobs", side_effect=AssertionError),
         pytest.raises(PipelineSubmissionError, match=r"with 257 characters.*stores 255"),
     ):
         orchestrator._submit_job(snapshot, None, {}, {})

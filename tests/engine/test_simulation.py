@@ -87,7 +87,7 @@ class OutageCountsAsFailure(Controller):
     def _observe(self) -> None:
         try:
             super()._observe()
-        except self._platform.transient:
+        except self.platform.transient:
             for name, attempt in self._active.items():
                 if attempt.handle is not None:
                     attempt.end = JobStatus(Phase.FAILED, "the platform is away")

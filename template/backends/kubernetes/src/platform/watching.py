@@ -7,7 +7,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..engine.informer import Event, EventKind, ExpiredVersionError, Informer
+from ..engine.informer import Event, ExpiredVersionError, Informer
 from .client import GONE, TRANSIENT, NoAnswerError, RefusedError
 from .job_status import without_ballast
 
@@ -25,8 +25,6 @@ WATCH_SECONDS, START_SECONDS = 60, 60
 # What a watch is asked for, and how long it may take to connect and to say something, in seconds.
 WATCH = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": WATCH_SECONDS}
 WATCH_TIMEOUT = (10, WATCH_SECONDS + 10)
-
-EVENTS = {"DELETED": EventKind.DELETED, "BOOKMARK": EventKind.BOOKMARK}
 
 
 class Listing:
@@ -72,10 +70,10 @@ def read_event(line: bytes) -> Event[Object]:
     if event["type"] == "ERROR":
         expired = thing.get("code") == GONE
         raise (ExpiredVersionError if expired else NoAnswerError)(thing.get("message"))
-    kind = EVENTS.get(event["type"], EventKind.CHANGED)
-    item = None if kind is EventKind.BOOKMARK else without_ballast(thing)
     metadata = thing["metadata"]
-    return Event(kind, metadata.get("name", ""), item, metadata["resourceVersion"])
+    version, name = metadata["resourceVersion"], metadata.get("name", "")
+    item = None if event["type"] == "BOOKMARK" else without_ballast(thing)
+    return Event(version, name, item, deleted=event["type"] == "DELETED")
 
 
 class RunWatch:

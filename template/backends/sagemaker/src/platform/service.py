@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, cast
 from zenml.constants import METADATA_ORCHESTRATOR_LOGS_URL, METADATA_ORCHESTRATOR_URL
 
 from .. import environment as variables
-from ..engine.protocols import JobKey, PipelineService, PipelineSpec, Role
+from ..engine.protocols import JobKey, Role
+from ..engine.services.protocols import PipelineService, PipelineSpec
 from ..engine.services.requests import as_pipeline
 from ..engine.services.secrets import kept
 from ..engine.slugs import unique_name

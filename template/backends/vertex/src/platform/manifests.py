@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..config import Config, Settings
-    from ..engine.protocols import JobSpec, PipelineSpec
+    from ..engine.protocols import JobSpec
+    from ..engine.services.protocols import PipelineSpec
     from .google_cloud import Object
 
 # What a task knows its run by, and the job that it belongs to. Vertex AI replaces it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zenml.logger import get_logger
@@ -37,28 +38,25 @@ class InterruptedRun(KeyboardInterrupt):
         return "Interrupted: the run was stopped, and none of its processes is left."
 
 
+@dataclass(eq=False)
 class ClientController:
-    """Runs a controller in a thread. The process does not end before the run has."""
+    """Runs a controller in a thread. The process does not end before the run has.
 
-    def __init__(
-        self,
-        controller: Controller,
-        run: PipelineRunResponse,
-        stop_leftovers: Callable[[], object] | None = None,
-    ) -> None:
-        """Begins.
+    Attributes:
+        controller: The controller.
+        run: Its run in ZenML.
+        stop_leftovers: Stops the jobs of the run that the controller does not know.
+    """
 
-        Args:
-            controller: The controller.
-            run: Its run in ZenML.
-            stop_leftovers: Stops the jobs of the run that the controller does not know.
-        """
-        self._stop_leftovers = stop_leftovers
-        self._controller = controller
-        self._run_id = run.id
+    controller: Controller
+    run: PipelineRunResponse
+    stop_leftovers: Callable[[], object] | None = None
+
+    def __post_init__(self) -> None:
+        """Begins."""
         # A thread's `join` that Ctrl-C interrupts takes the thread for dead (until Python 3.13),
         # so it is this that is waited for.
-        self._end = ThreadPoolExecutor(1, f"run-{run.name}").submit(self._work)
+        self._end = ThreadPoolExecutor(1, f"run-{self.run.name}").submit(self._work)
 
     def wait(self) -> None:
         """Waits for the end of the run.
@@ -75,7 +73,7 @@ class ClientController:
             raise InterruptedRun from None
         end = JobStatus(Phase.SUCCEEDED if self._end.result() else Phase.FAILED)
         call_with_retries(
-            lambda: raise_for_run(self._run_id, end, dict), TRANSIENT, seconds=ZENML_OUTAGE_SECONDS
+            lambda: raise_for_run(self.run.id, end, dict), TRANSIENT, seconds=ZENML_OUTAGE_SECONDS
         )
 
     def _stop(self) -> None:
@@ -83,21 +81,21 @@ class ClientController:
         with suppress(Exception, KeyboardInterrupt):
             logger.warning("Interrupted: the run is being stopped.")
             # First of all, so that the steps take it for a stop, and not for a failure.
-            publish_stopping(self._run_id, "Interrupted (Ctrl-C).")
+            publish_stopping(self.run.id, "Interrupted (Ctrl-C).")
         while not self._end.done():
             with suppress(KeyboardInterrupt):
-                self._controller.interrupt()
+                self.controller.interrupt()
                 wait([self._end])
 
     def _work(self) -> bool:
         """Takes the run to its end, and tells whether it has not failed."""
         try:
-            succeeded = self._controller.run()
-            if self._stop_leftovers is not None:
-                self._stop_leftovers()
+            succeeded = self.controller.run()
+            if self.stop_leftovers is not None:
+                self.stop_leftovers()
         except BaseException as error:
-            self._controller.abandon()
+            self.controller.abandon()
             with suppress(Exception):
-                end_run(self._run_id, shorten(f"{type(error).__name__}: {error}"), failed=True)
+                end_run(self.run.id, shorten(f"{type(error).__name__}: {error}"), failed=True)
             raise
         return succeeded

@@ -93,34 +93,29 @@ class Attempt:
     waits_for: str = ""
 
 
+@dataclass(eq=False)
 class Controller:
-    """One execution of a pipeline whose steps are jobs."""
+    """One execution of a pipeline whose steps are jobs.
 
-    def __init__(
-        self,
-        plan: Plan,
-        platform: JobPlatform,
-        store: ZenMLRun,
-        clock: Clock,
-        job_of: Callable[[str, int], JobSpec],
-    ) -> None:
-        """Prepares the execution.
+    Attributes:
+        plan: What is to be done.
+        platform: Where the jobs run.
+        store: ZenML.
+        clock: Tells the time, and waits.
+        job_of: Makes the job of a step's attempt.
+    """
 
-        Args:
-            plan: What is to be done.
-            platform: Where the jobs run.
-            store: ZenML.
-            clock: Tells the time, and waits.
-            job_of: Makes the job of a step's attempt.
-        """
-        self._plan = plan
-        self._platform = platform
-        self._store = store
-        self._clock = clock
-        self._job_of = job_of
-        self._transient = (*platform.transient, *store.transient)
-        self._dag = Dag(plan.upstream)
-        self._limit = plan.max_parallelism or max(1, len(plan.upstream))
+    plan: Plan
+    platform: JobPlatform
+    store: ZenMLRun
+    clock: Clock
+    job_of: Callable[[str, int], JobSpec]
+
+    def __post_init__(self) -> None:
+        """Begins with nothing known of the run."""
+        self._transient = (*self.platform.transient, *self.store.transient)
+        self._dag = Dag(self.plan.upstream)
+        self._limit = self.plan.max_parallelism or max(1, len(self.plan.upstream))
         # When the platform knows all that a controller before this one has submitted.
         self._known_at = NEVER
         self._is_recovered = False
@@ -153,7 +148,7 @@ class Controller:
             Whether it has not failed. ZenML knows of successes and stops.
         """
         failures = 0
-        self._known_at = self._clock.now() + self._platform.unknown_seconds
+        self._known_at = self.clock.now() + self.platform.unknown_seconds
         with ExitStack() as watch:
             while True:
                 try:
@@ -169,18 +164,18 @@ class Controller:
                 else:
                     pause = self._pause()
                     failures = 0
-                self._clock.wait(pause)
+                self.clock.wait(pause)
 
     def interrupt(self) -> None:
         """Asks for a forced stop, from any thread of this process."""
         self._interrupted = True
-        self._clock.wake()
+        self.clock.wake()
 
     def abandon(self) -> None:
         """Stops the jobs in progress, as far as that is possible, after `run` has raised."""
         for handle in self._steps:
             with suppress(Exception):
-                self._platform.stop(handle)
+                self.platform.stop(handle)
 
     def _note(self, handle: JobHandle | None) -> None:
         """Notes that a job may have changed, or that several may have."""
@@ -189,11 +184,11 @@ class Controller:
                 self._looked = NEVER
             else:
                 self._changed.add(handle)
-        self._clock.wake()
+        self.clock.wake()
 
     def _open(self, watch: ExitStack) -> None:
-        if isinstance(self._platform, Watches) and not self._watched:
-            watch.enter_context(self._platform.watch(self._plan.run, self._note))
+        if isinstance(self.platform, Watches) and not self._watched:
+            watch.enter_context(self.platform.watch(self.plan.run, self._note))
             self._watched = True
         if not self._is_recovered:
             self._is_recovered = self._recover()
@@ -204,16 +199,16 @@ class Controller:
         Returns:
             Whether it is known. If not, the platform may not know yet what was submitted last.
         """
-        jobs = last_jobs(self._platform.find(self._plan.run))
-        records = self._store.step_records()
+        jobs = last_jobs(self.platform.find(self.plan.run))
+        records = self.store.step_records()
         # What the client has found in the cache, no controller has begun.
         begun = {name for name, record in records.items() if not record.succeeded}
-        begun |= jobs.keys() & self._plan.upstream.keys()
-        if begun and self._clock.now() < self._known_at:
+        begun |= jobs.keys() & self.plan.upstream.keys()
+        if begun and self.clock.now() < self._known_at:
             return False
         # A controller before this one may have been killed just after it had told ZenML so. How
         # often a step was tried whose attempts have not begun, nobody knows any more.
-        self._was_ended = bool(records) and self._store.was_told_failed()
+        self._was_ended = bool(records) and self.store.was_told_failed()
         # In the order of the DAG, since a step is ready when those above it are done.
         while ready := [n for n in self._dag.unstarted if n in jobs or n in records]:
             for name in ready:
@@ -237,7 +232,7 @@ class Controller:
 
     def _note_attempt(self, name: str, number: int) -> Attempt:
         """Notes that an attempt is in progress, of which the job is still to be had."""
-        attempt = Attempt(number, Sighting(self._clock.now(), self._platform.unknown_seconds))
+        attempt = Attempt(number, Sighting(self.clock.now(), self.platform.unknown_seconds))
         self._attempts[name] = number
         self._active[name] = attempt
         self._pending[name] = None
@@ -256,9 +251,9 @@ class Controller:
         if self._active or self._due or self._may_have_strays():
             return False
         if self._stop is not StopRequest.NONE:
-            self._store.end_run("The run was stopped.", failed=False)
+            self.store.end_run("The run was stopped.", failed=False)
         elif self._causes:
-            self._store.end_run(self._describe_causes(), failed=True)
+            self.store.end_run(self._describe_causes(), failed=True)
         return True
 
     def _may_have_strays(self) -> bool:
@@ -267,9 +262,9 @@ class Controller:
         Only of a run that ends before all its steps have run. Any other submits them again itself,
         which finds them.
         """
-        if self._platform.unknown_seconds <= 0 or not self._dag.skipped:
+        if self.platform.unknown_seconds <= 0 or not self._dag.skipped:
             return False
-        if self._clock.now() < self._known_at:
+        if self.clock.now() < self._known_at:
             return True
         self._recover()
         if self._stop is not StopRequest.GRACEFUL:
@@ -278,10 +273,10 @@ class Controller:
 
     def _pause(self) -> float:
         """Returns the seconds until something is due, whatever is reported before."""
-        now = self._clock.now()
+        now = self.clock.now()
         if not self._is_recovered:
             return max(0.0, self._known_at - now)
-        due = [self._looked + self._platform.poll_seconds]
+        due = [self._looked + self.platform.poll_seconds]
         if len(self._active) < self._limit:
             due += self._due.values()
         if self._stop is not StopRequest.FORCED:
@@ -295,11 +290,11 @@ class Controller:
         """Asks ZenML whether the run is to be stopped, unless it is known from just before."""
         if self._interrupted:
             found = StopRequest.FORCED
-        elif self._stop is StopRequest.FORCED or self._clock.now() < self._asked_for_stop + max_age:
+        elif self._stop is StopRequest.FORCED or self.clock.now() < self._asked_for_stop + max_age:
             return
         else:
-            found = self._store.stop_request()
-        self._asked_for_stop = self._clock.now()
+            found = self.store.stop_request()
+        self._asked_for_stop = self.clock.now()
         if found is StopRequest.NONE or found is self._stop:
             return
         logger.warning("The run is being stopped: no further step is started.")
@@ -323,24 +318,24 @@ class Controller:
             if attempt.handle is None or attempt.end is not None:  # It is stopped once it is known.
                 continue
             if attempt.to_stop or attempt.verdict is not None:
-                self._platform.stop(attempt.handle)
+                self.platform.stop(attempt.handle)
             del self._pending[name]
 
     # ---- What has become of jobs
 
     def _observe(self) -> None:
         """Asks the platform how jobs are: of those that have changed, or of all when it is time."""
-        now = self._clock.now()
+        now = self.clock.now()
         with self._lock:
             changed, self._changed = self._changed, set()
             handles = [handle for handle in changed if handle in self._steps]
-            if now >= self._looked + self._platform.poll_seconds:
+            if now >= self._looked + self.platform.poll_seconds:
                 self._looked = now
                 handles = [*self._steps]
         if not handles:
             return
         try:
-            found = self._platform.describe(handles)
+            found = self.platform.describe(handles)
         except BaseException:
             self._looked = NEVER  # Whatever has changed is still to be seen.
             raise
@@ -351,7 +346,7 @@ class Controller:
         attempt = self._active[name]
         if attempt.end is not None:
             return
-        status = attempt.sighting.look(status, self._clock.now())
+        status = attempt.sighting.look(status, self.clock.now())
         if status is None:
             return
         if status.phase.is_terminal:
@@ -363,7 +358,7 @@ class Controller:
             self._pending[name] = None
         elif status.reason not in ("", attempt.waits_for):
             attempt.waits_for = status.reason
-            logger.info("%s `%s` waits: %s", self._plan.what, name, status.reason)
+            logger.info("%s `%s` waits: %s", self.plan.what, name, status.reason)
 
     def _settle_ended(self) -> None:
         for name in list(self._pending):
@@ -382,9 +377,9 @@ class Controller:
         """
         end = attempt.end
         assert end is not None
-        record = self._store.step_record(name)
+        record = self.store.step_record(name)
         if record.succeeded:
-            logger.info("%s `%s` has finished.", self._plan.what, name)
+            logger.info("%s `%s` has finished.", self.plan.what, name)
             self._dag.succeeded(name)
             return
         stopped = attempt.to_stop or self._stop is not StopRequest.NONE
@@ -392,28 +387,28 @@ class Controller:
         cause = describe_end(end)
         if end.preempted and not begun and not stopped:
             # The step has lost nothing, and ZenML does not know of this attempt.
-            logger.warning("%s `%s` is submitted again: %s", self._plan.what, name, cause)
-            self._due[name] = self._clock.now()
+            logger.warning("%s `%s` is submitted again: %s", self.plan.what, name, cause)
+            self._due[name] = self.clock.now()
             return
         if not stopped and attempt.handle is not None:
-            cause = with_last_lines(self._platform, attempt.handle, cause)
+            cause = with_last_lines(self.platform, attempt.handle, cause)
         if begun or not record.attempts:
-            cause = self._store.end_step(name, cause, stopped=stopped)
+            cause = self.store.end_step(name, cause, stopped=stopped)
         if stopped:
             return
         self._begun[name] = max(1, record.attempts)  # It has one that has not begun, if no other.
         self._failures[name] = self._failures.get(name, 0) + 1
-        delay = retry_delay(self._plan.retries.get(name), self._failures[name])
+        delay = retry_delay(self.plan.retries.get(name), self._failures[name])
         if delay is not None and not self._dag.halted:
-            logger.warning("%s `%s` failed and is tried again: %s", self._plan.what, name, cause)
-            self._due[name] = self._clock.now() + delay
+            logger.warning("%s `%s` failed and is tried again: %s", self.plan.what, name, cause)
+            self._due[name] = self.clock.now() + delay
             return
-        logger.error("%s `%s` failed: %s", self._plan.what, name, cause)
+        logger.error("%s `%s` failed: %s", self.plan.what, name, cause)
         self._causes[name] = cause
         self._dag.failed(name)
-        if self._plan.mode is not ExecutionMode.CONTINUE_ON_FAILURE:
+        if self.plan.mode is not ExecutionMode.CONTINUE_ON_FAILURE:
             self._halt()
-        if self._plan.mode is ExecutionMode.FAIL_FAST:
+        if self.plan.mode is ExecutionMode.FAIL_FAST:
             self._ask_to_stop(n for n, other in self._active.items() if other.end is None)
 
     def _describe_causes(self) -> str:
@@ -426,7 +421,7 @@ class Controller:
 
     def _start_ready(self) -> bool:
         """Starts what may start, and returns whether that has made other steps ready."""
-        now = self._clock.now()
+        now = self.clock.now()
         room = max(0, self._limit - len(self._active))
         again = [name for name, due in self._due.items() if due <= now][:room]
         ready = self._dag.ready(room - len(again))
@@ -439,8 +434,8 @@ class Controller:
             self._begin(name)
         cached = False
         for name in ready:
-            if self._store.reuse_cached(name):
-                logger.info("%s `%s` is cached.", self._plan.what, name)
+            if self.store.reuse_cached(name):
+                logger.info("%s `%s` is cached.", self.plan.what, name)
                 self._dag.started(name)
                 self._dag.succeeded(name)
                 cached = True
@@ -457,9 +452,9 @@ class Controller:
 
     def _submit(self, name: str) -> None:
         attempt = self._active[name]
-        attempt.asked_at = self._clock.now()
+        attempt.asked_at = self.clock.now()
         try:
-            handle = self._platform.submit(self._job_of(name, attempt.number))
+            handle = self.platform.submit(self.job_of(name, attempt.number))
         except JobRefused as error:
             attempt.end = JobStatus(Phase.FAILED, f"the platform refuses its job: {error}")
         else:
@@ -472,11 +467,11 @@ class Controller:
             attempt.end = JobStatus(Phase.FAILED, reason)
             return
         attempt.handle = handle
-        attempt.sighting = Sighting(self._clock.now(), self._platform.unknown_seconds)
+        attempt.sighting = Sighting(self.clock.now(), self.platform.unknown_seconds)
         self._steps[handle] = name
         if self._watched:  # What it has reported of a job that was not known yet was not heard.
             self._note(handle)
-        logger.info("%s `%s` is submitted: %s", self._plan.what, name, handle)
+        logger.info("%s `%s` is submitted: %s", self.plan.what, name, handle)
 
     def _answer_open_submissions(self) -> None:
         """Finds out what became of submissions that were not answered.
@@ -493,11 +488,11 @@ class Controller:
                 self._submit(name)
                 continue
             if jobs is None:  # One request serves all of them.
-                jobs = last_jobs(self._platform.find(self._plan.run))
+                jobs = last_jobs(self.platform.find(self.plan.run))
             number, handle = jobs.get(name, (0, None))
             if handle is not None and number >= attempt.number:
                 self._know(name, handle)
-            elif self._clock.now() - attempt.asked_at > IN_FLIGHT_SECONDS:
+            elif self.clock.now() - attempt.asked_at > IN_FLIGHT_SECONDS:
                 del self._active[name], self._pending[name]
 
 

@@ -11,7 +11,6 @@ import random
 import threading
 import time
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from zenml.logger import get_logger
@@ -43,22 +42,22 @@ class NotSyncedError(TimeoutError):
     """The platform did not tell in time what is there. It is worth another try."""
 
 
-class EventKind(Enum):
-    """What a watch tells."""
-
-    CHANGED = "changed"  # an item was added or modified
-    DELETED = "deleted"
-    BOOKMARK = "bookmark"  # no item has changed; the version is newer
-
-
 @dataclass(frozen=True)
 class Event(Generic[Item]):
-    """One event of a watch. A bookmark has no item."""
+    """One event of a watch.
 
-    kind: EventKind
-    name: str
-    item: Item | None  # as it is now, or was last
-    version: str  # from which a later watch continues
+    Attributes:
+        version: From where a later watch continues.
+        name: The name of the item.
+        item: The item as it is now, or was last; None if no item has changed, and only the version
+            is newer (a bookmark).
+        deleted: Whether it is gone.
+    """
+
+    version: str
+    name: str = ""
+    item: Item | None = None
+    deleted: bool = False
 
 
 class Source(Protocol[Item]):
@@ -78,40 +77,35 @@ class Source(Protocol[Item]):
         """Ends the watch in progress, if there is one. It is called from another thread."""
 
 
+@dataclass(eq=False)
 class Informer(Generic[Item]):
-    """Knows the items of a source. A thread keeps it up to date from `start` to `close`."""
+    """Knows the items of a source. A thread keeps it up to date from `start` to `close`.
 
-    def __init__(
-        self,
-        source: Source[Item],
-        changed: Callable[[str | None], None],
-        *,
-        transient: tuple[type[Exception], ...],
-        keep_deleted: bool = False,
-        name: str = "informer",
-    ) -> None:
-        """Prepares to watch; asks nobody.
+    Attributes:
+        source: Lists and watches.
+        changed: Is called in the informer's thread with the name of an item that has changed, or
+            with None when several may have. It returns at once.
+        transient: The errors of the source after which it is asked again. Any other is final,
+            unless the source has answered before: what was allowed once will be so again.
+        keep_deleted: Whether items stay known, as they were last, when they are deleted.
+        name: The name of the thread.
+    """
 
-        Args:
-            source: Lists and watches.
-            changed: Is called in the informer's thread with the name of an item that has changed,
-                or with None when several may have. It returns at once.
-            transient: The errors of the source after which it is asked again. Any other is final,
-                unless the source has answered before: what was allowed once will be so again.
-            keep_deleted: Whether items stay known, as they were last, when they are deleted.
-            name: The name of the thread.
-        """
-        self._source = source
-        self._changed = changed
-        self._transient = transient
-        self._keep_deleted = keep_deleted
+    source: Source[Item]
+    changed: Callable[[str | None], None]
+    transient: tuple[type[Exception], ...]
+    keep_deleted: bool = False
+    name: str = "informer"
+
+    def __post_init__(self) -> None:
+        """Asks nobody yet."""
         self._items: dict[str, Item] = {}
         self._seen: set[str] = set()
         self._known = threading.Event()  # or it has failed for good
         self._closed = threading.Event()
         self._final: Exception | None = None
         self._trouble: Exception | None = None
-        self._thread = threading.Thread(target=self._follow, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._follow, name=self.name, daemon=True)
 
     def start(self, seconds: float) -> None:
         """Begins to watch, and waits until all that is there is known.
@@ -137,7 +131,7 @@ class Informer(Generic[Item]):
         end = time.monotonic() + CLOSE_SECONDS
         # Again and again: the thread may be just about to open another watch.
         while self._thread.is_alive() and time.monotonic() < end:
-            self._source.interrupt()
+            self.source.interrupt()
             self._thread.join(0.05)
 
     def get(self, name: str) -> Item | None:
@@ -162,7 +156,7 @@ class Informer(Generic[Item]):
                 if version is None:
                     version = self._list()
                     self._known.set()
-                for event in self._source.watch(version):
+                for event in self.source.watch(version):
                     version = event.version
                     pause = FIRST_PAUSE
                     self._take(event)
@@ -171,7 +165,7 @@ class Informer(Generic[Item]):
             except ExpiredVersionError:
                 version = None
             except Exception as error:  # Whatever it is, a thread must not end without a word.
-                if not isinstance(error, self._transient) and not self._known.is_set():
+                if not isinstance(error, self.transient) and not self._known.is_set():
                     self._final = error
                     self._known.set()
                     return
@@ -184,18 +178,18 @@ class Informer(Generic[Item]):
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _list(self) -> str:
-        present, version = self._source.list()
-        self._items = {**self._items, **present} if self._keep_deleted else dict(present)
+        present, version = self.source.list()
+        self._items = {**self._items, **present} if self.keep_deleted else dict(present)
         self._seen |= set(present)
-        self._changed(None)
+        self.changed(None)
         return version
 
     def _take(self, event: Event[Item]) -> None:
-        if event.kind is EventKind.BOOKMARK or event.item is None:
+        if event.item is None:
             return
-        if event.kind is EventKind.DELETED and not self._keep_deleted:
+        if event.deleted and not self.keep_deleted:
             self._items.pop(event.name, None)
         else:
             self._items[event.name] = event.item
         self._seen.add(event.name)
-        self._changed(event.name)
+        self.changed(event.name)

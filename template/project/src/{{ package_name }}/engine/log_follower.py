@@ -7,6 +7,7 @@ import contextlib
 import re
 import threading
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zenml.logger import get_logger
@@ -29,20 +30,23 @@ LAST_LINES = 20
 LAST_LINES_SECONDS = 2.0
 
 
+@dataclass(eq=False)
 class LogFollower:
-    """Prints the log of a job, in a thread of its own, and opens it again when it breaks off."""
+    """Prints the log of a job, in a thread of its own, and opens it again when it breaks off.
 
-    def __init__(self, platform: JobPlatform, handle: JobHandle) -> None:
-        """Prints nothing yet.
+    Attributes:
+        platform: Where it runs.
+        handle: The job.
+    """
 
-        Args:
-            platform: Where it runs.
-            handle: The job.
-        """
-        self._platform = platform
-        self._handle = handle
+    platform: JobPlatform
+    handle: JobHandle
+
+    def __post_init__(self) -> None:
+        """Prints nothing yet."""
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True, name=f"log-{handle}")
+        name = f"log-{self.handle}"
+        self._thread = threading.Thread(target=self._follow, daemon=True, name=name)
 
     def start(self) -> None:
         """Begins to print."""
@@ -61,14 +65,14 @@ class LogFollower:
             is_last, is_whole, before = self._ended.is_set(), False, shown
             trouble = None
             try:
-                lines = self._platform.logs(self._handle, follow=True)
+                lines = self.platform.logs(self.handle, follow=True)
                 for number, line in enumerate(lines, start=1):
                     if number > shown:
                         show(line)
                         shown = number
                 is_whole = True
-            except self._platform.transient as error:
-                logger.debug("The log of %s breaks off: %s", self._handle, error)
+            except self.platform.transient as error:
+                logger.debug("The log of %s breaks off: %s", self.handle, error)
                 trouble = error
             failures = 0 if shown > before else failures + 1
             # What broke off just before the job's end is read once more.

@@ -37,7 +37,7 @@ from .isolated_steps import IsolatedSteps
 from .job_specs import CONTROLLER_STEP, IN_CONTAINER, ON_HOST, JobSpecs
 from .log_follower import LogFollower
 from .patience import give_up_busy_requests
-from .process_identity import own_process, process_is_alive
+from .processes.process_identity import own_process, process_is_alive
 from .protocols import JobRefused, JobStatus, Phase, Schedules, Trigger
 from .run_ids import RunIdStrategy, check_length
 from .secret_env import split_secrets

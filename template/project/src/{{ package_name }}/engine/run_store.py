@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from requests import RequestException
 from zenml.client import Client
@@ -135,40 +135,29 @@ class StepRecord:
     succeeded: bool = False
 
 
+@dataclass(eq=False)
 class ZenMLRun:
     """A run of a static pipeline. Every function may be called again after a failure.
 
     Attributes:
+        snapshot: What is executed.
+        run: Its run.
+        use_cache: Whether steps are looked up in the cache. If not, the client has done so.
         transient: The errors that are worth another try.
     """
 
-    transient: tuple[type[Exception], ...] = TRANSIENT
-
-    def __init__(
-        self,
-        snapshot: PipelineSnapshotResponse,
-        run: PipelineRunResponse,
-        *,
-        use_cache: bool = False,
-    ) -> None:
-        """Asks nothing yet.
-
-        Args:
-            snapshot: What is executed.
-            run: Its run.
-            use_cache: Whether steps are looked up in the cache. If not, the client has done so.
-        """
-        self._snapshot = snapshot
-        self._run = run
-        self._use_cache = use_cache
+    snapshot: PipelineSnapshotResponse
+    run: PipelineRunResponse
+    use_cache: bool = False
+    transient: ClassVar[tuple[type[Exception], ...]] = TRANSIENT
 
     @asking_zenml()
     def stop_request(self) -> StopRequest:
         """Tells whether the run is to be stopped."""
-        run = Client().get_pipeline_run(self._run.id, hydrate=False)
+        run = Client().get_pipeline_run(self.run.id, hydrate=False)
         if run.status not in STOPPED:
             return StopRequest.NONE
-        forced = FORCE_STOP in get_run(self._run.id).run_metadata
+        forced = FORCE_STOP in get_run(self.run.id).run_metadata
         return StopRequest.FORCED if forced else StopRequest.GRACEFUL
 
     def was_told_failed(self) -> bool:
@@ -176,24 +165,24 @@ class ZenMLRun:
 
         As soon as a step of it fails ZenML has a run as failed too, and then without a reason.
         """
-        run = get_run(self._run.id)
+        run = get_run(self.run.id)
         return run.status.is_failed and bool(run.get_body().status_reason)
 
     def step_records(self) -> Mapping[str, StepRecord]:
         """Returns what ZenML has of all steps that have begun, by their names."""
         attempts: dict[str, list[StepRunResponse]] = {}
-        for step in list_step_runs(self._run.id, hydrate=False):
+        for step in list_step_runs(self.run.id, hydrate=False):
             attempts.setdefault(step.name, []).append(step)
         return {name: record_of(of_step) for name, of_step in attempts.items()}
 
     def step_record(self, name: str) -> StepRecord:
         """Returns what ZenML has of one step."""
-        return record_of(list_step_runs(self._run.id, name=name, hydrate=False))
+        return record_of(list_step_runs(self.run.id, name=name, hydrate=False))
 
     @asking_zenml()
     def reuse_cached(self, name: str) -> bool:
         """Takes an earlier result for a step, if there is one, and tells whether there was."""
-        if not (self._use_cache and self._factory.has_caching_enabled(name)):
+        if not (self.use_cache and self._factory.has_caching_enabled(name)):
             return False
         request = self._factory.create_request(name)
         try:
@@ -206,7 +195,7 @@ class ZenMLRun:
         if request.status is not ExecutionStatus.CACHED:
             return False
         with suppress(EntityExistsError):  # The answer to an earlier request was lost.
-            publish_cached_step_run(request, self._run)
+            publish_cached_step_run(request, self.run)
         return True
 
     @asking_zenml()
@@ -221,7 +210,7 @@ class ZenMLRun:
         Returns:
             Why the step failed, as ZenML has it.
         """
-        attempts = list_step_runs(self._run.id, name=name, hydrate=True)
+        attempts = list_step_runs(self.run.id, name=name, hydrate=True)
         if attempts:
             latest = max(attempts, key=lambda step: step.version)
             return end_step_run(latest, cause, stopped=stopped)
@@ -236,14 +225,12 @@ class ZenMLRun:
 
     def end_run(self, reason: str, *, failed: bool) -> None:
         """Records the end of the run, and of the steps that it leaves open. See `end_run`."""
-        end_run(self._run.id, reason, failed=failed)
+        end_run(self.run.id, reason, failed=failed)
 
     @cached_property
     def _factory(self) -> StepRunRequestFactory:
-        assert self._snapshot.stack is not None
-        return StepRunRequestFactory(
-            self._snapshot, self._run, Stack.from_model(self._snapshot.stack)
-        )
+        assert self.snapshot.stack is not None
+        return StepRunRequestFactory(self.snapshot, self.run, Stack.from_model(self.snapshot.stack))
 
     def _publish_unstarted(self, name: str, cause: str) -> None:
         """Creates the step run of a step that failed before it could do so itself."""
@@ -265,7 +252,7 @@ class ZenMLFunctionRun(ZenMLRun):
 
     def step_record(self, name: str) -> StepRecord:
         """Tells how the function has ended: as its run has."""
-        status = get_run(self._run.id).status
+        status = get_run(self.run.id).status
         return StepRecord(1, status.is_successful or status is ExecutionStatus.PAUSED)
 
     def end_step(self, name: str, cause: str, *, stopped: bool) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from .engine.protocols import JobKey, JobRefused, JobStatus, Phase, PipelineService, PipelineSpec
+from .engine.protocols import JobKey, JobRefused, JobStatus, Phase
+from .engine.services.protocols import PipelineService, PipelineSpec
 from .run_id import RunId
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import psutil
 
-from ..process_identity import is_alive
+from .process_identity import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

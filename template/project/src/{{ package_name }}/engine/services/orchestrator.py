@@ -14,8 +14,8 @@ from zenml.metadata.metadata_types import MetadataType, Uri
 
 from .. import run_store
 from ..orchestrator import ContainerJobOrchestrator
-from ..protocols import PipelineSpec
 from ..run_store import is_dynamic
+from .protocols import PipelineSpec
 from .supervisor import supervised_arguments
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse, PipelineSnapshotResponse
 
     from ..job_specs import JobSpecs
-    from ..protocols import JobHandle, JobSpec, JobStatus, PipelineService
+    from ..protocols import JobHandle, JobSpec, JobStatus
+    from .protocols import PipelineService
 
 
 class ServiceOrchestrator(ContainerJobOrchestrator):

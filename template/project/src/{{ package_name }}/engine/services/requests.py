@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ..protocols import PipelineSpec
+from .protocols import PipelineSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

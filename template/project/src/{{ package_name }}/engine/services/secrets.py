@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from ..protocols import JobRefused, JobSpec, PipelineSpec, Role
+from ..protocols import JobRefused, JobSpec, Role
+from .protocols import PipelineSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..protocols import SecretStore
+    from .protocols import SecretStore
 
 Spec = TypeVar("Spec", bound=JobSpec)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zenml.config.retry_config import StepRetryConfig
     from zenml.enums import ExecutionMode
 
-    from ..protocols import ContainerContract
+    from .protocols import ContainerContract
 
 # The exit code of a container whose environment cannot be restored (EX_CONFIG of sysexits.h).
 NOT_RESTORED = 78
