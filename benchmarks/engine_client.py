@@ -239,7 +239,7 @@ class Run:
             cast("Any", self.platform),  # what the controller needs of one
             self.store,
             clock,
-            lambda name, attempt: specs.step(name, attempt, ENVIRONMENT),
+            specs.job,
         )
 
     def execute(self) -> None:
@@ -257,6 +257,7 @@ def job_specs(names: Collection[str]) -> JobSpecs:
     config = SimpleNamespace(resource_settings=ResourceSettings())
     snapshot = SimpleNamespace(
         id=UUID(RUN),
+        is_dynamic=False,
         project_id=UUID(RUN),
         pipeline_configuration=SimpleNamespace(name="benchmark"),
         step_configurations=dict.fromkeys(names, SimpleNamespace(config=config)),
@@ -270,6 +271,8 @@ def job_specs(names: Collection[str]) -> JobSpecs:
         settings_for=lambda _: settings,
         image_for=lambda _: "registry.invalid/benchmark:1",
         grace_seconds=lambda _: 30.0,
+        environment=ENVIRONMENT,
+        environment_of=lambda _: ENVIRONMENT,
         run_id={"BENCHMARK_RUN_ID": RUN},
     )
 

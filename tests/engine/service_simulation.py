@@ -590,7 +590,7 @@ def run_clients(world: ServiceWorld, orchestrator: Orchestrator, result: Result)
         snapshot = cast("Any", SimpleNamespace(schedule=None))
         # ZenML answers when the run is made.
         with mock.patch.object(orchestrator, "_jobs", return_value=[spec]):
-            submitted = orchestrator._submit_job(snapshot, world.zenml.run, {}, {})
+            submitted = orchestrator._submit_job(snapshot, world.zenml.run, {}, lambda _: {})
         world.tell("the run is submitted")
         if submitted.wait_for_completion:
             submitted.wait_for_completion()

@@ -461,7 +461,7 @@ def test_a_schedule_whose_runs_would_have_too_long_a_name_is_refused(orchestrato
         mock.patch.object(orchestrator, "_jobs", side_effect=AssertionError),
         pytest.raises(PipelineSubmissionError, match=r"with 257 characters.*stores 255"),
     ):
-        orchestrator._submit_job(snapshot, None, {}, {})
+        orchestrator._submit_job(snapshot, None, {}, lambda _: {})
 
 
 @KINDS
@@ -571,8 +571,8 @@ def test_a_step_gives_its_own_run_the_id_that_its_platform_alone_knows(
     monkeypatch.setattr(Client, "active_stack", mock.Mock(orchestrator=orchestrator))
     monkeypatch.setattr(StepEntrypointConfiguration, "run", lambda _: None)
     for run, run_id in [*zip(runs, ids, strict=True)][::-1]:
-        specs = orchestrator._specs(snapshot, run, None)
-        command = specs.step("first", 1, {}).command
+        specs = orchestrator._specs(snapshot, run, None, {}, lambda _: {})
+        command = specs.step("first", 1).command
         monkeypatch.setenv(orchestrator.run_id.variable, run_id)
         StepEntrypoint(list(command[len(specs.entrypoint) :])).run()
     assert [now(run).orchestrator_run_id for run in runs] == ids
@@ -582,8 +582,8 @@ def test_a_step_gives_its_own_run_the_id_that_its_platform_alone_knows(
 def test_a_step_that_is_told_the_id_asks_zenml_for_no_run_before_its_own_entrypoint(
     orchestrator: InJob,
 ) -> None:
-    specs = orchestrator._specs(snapshot_of("static"), new_run("static"), "id")
-    assert f"--{RUN_ID_OPTION}" not in specs.step("first", 1, {}).command
+    specs = orchestrator._specs(snapshot_of("static"), new_run("static"), "id", {}, lambda _: {})
+    assert f"--{RUN_ID_OPTION}" not in specs.step("first", 1).command
 
 
 # ---- Causes
@@ -618,16 +618,16 @@ def test_a_controller_in_a_job_has_the_steps_find_modules_where_the_client_did(
 ) -> None:
     run = new_run("static")
     assert run.snapshot is not None
-    specs = orchestrator._specs(run.snapshot, run, "id")
-    command = specs.own_job({}).command
+    specs = orchestrator._specs(run.snapshot, run, "id", {}, lambda _: {})
+    command = specs.own_job().command
     clients = source_utils.get_source_root()
     # The process of the job knows nothing of the client but what its command says.
     source_utils.set_custom_source_root("/elsewhere")
     asked: list[list[JobSpec]] = []
 
     def steps_of(snapshot: PipelineSnapshotResponse, claimed: PipelineRunResponse) -> mock.Mock:
-        specs = SharingCode._specs(orchestrator, snapshot, claimed, "id")
-        asked.append([specs.step(name, 1, {}) for name in ("first", "last")])
+        specs = SharingCode._specs(orchestrator, snapshot, claimed, "id", {}, lambda _: {})
+        asked.append([specs.step(name, 1) for name in ("first", "last")])
         return mock.Mock()
 
     monkeypatch.setattr(orchestrator, "claim_from_job", lambda *_: run)

@@ -47,11 +47,11 @@ def test_all_invariants_hold_in_runs_at_random(part: int) -> None:
 class LostAnswerSubmitsTwice(Controller):
     """Takes a submission without an answer for one that did not arrive."""
 
-    def _answer_open_submissions(self) -> None:
+    def _do_pending(self) -> None:
         for name, attempt in self._active.items():
             if attempt.handle is None and attempt.end is None:
                 self._attempts[name] = attempt.number = attempt.number + 1
-        super()._answer_open_submissions()
+        super()._do_pending()
 
 
 class RestartForgetsAttempts(Controller):
@@ -65,12 +65,12 @@ class RestartForgetsAttempts(Controller):
 class StopIsOvertakenByAStart(Controller):
     """Drops a submission without an answer when the run is stopped, though it may have arrived."""
 
-    def _answer_open_submissions(self) -> None:
+    def _do_pending(self) -> None:
         if self._dag.halted:
             for name, attempt in list(self._active.items()):
                 if attempt.handle is None and attempt.end is None:
                     del self._active[name], self._pending[name]
-        super()._answer_open_submissions()
+        super()._do_pending()
 
 
 class StaleStatusEndsAStepTwice(Controller):

@@ -31,7 +31,7 @@ from engine.secret_env import split_secrets
 from engine.sightings import LOST, Sighting, describe_end
 from engine.slugs import label_value, slugify, unique_name
 from engine.texts import LONGEST, NOTE, shorten
-from engine.waiting import MAX_OUTAGE_SECONDS, wait_until_terminal
+from engine.waiting import MAX_OUTAGE_SECONDS, watch_job
 from kit.timeouts import scaled
 from requests import ConnectionError as RequestsConnectionError
 from simulation import (
@@ -278,7 +278,8 @@ def test_who_has_asked_a_busy_platform_waits_as_long_as_it_says(who: str) -> Non
 
 def wait(world: World, handle: str = "run/first/1") -> JobStatus:
     """Waits for a job of a simulated platform."""
-    return wait_until_terminal(world.platform, "run", handle, world, lambda _: None)
+    *_, end = watch_job(world.platform, handle, world, run="run")
+    return end
 
 
 @pytest.mark.parametrize("watched", [False, True])

@@ -124,8 +124,8 @@ def container_resources(wanted, explicit):
 _own_job = JobSpecs.own_job
 
 
-def _own_job_without_resources(self, environment):
-    return replace(_own_job(self, environment), resources=ResourceSettings())
+def _own_job_without_resources(self):
+    return replace(_own_job(self), resources=ResourceSettings())
 
 
 JobSpecs.own_job = _own_job_without_resources

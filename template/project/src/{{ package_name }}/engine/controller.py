@@ -241,13 +241,10 @@ class Controller:
     def _advance(self) -> bool:
         """Makes one pass, and tells whether the run has ended."""
         self._look_for_stop(STOP_POLL_SECONDS)
-        self._answer_open_submissions()
         self._observe()
-        self._settle_ended()
-        self._stop_jobs()
+        self._do_pending()
         while self._start_ready():
-            pass
-        self._stop_jobs()
+            self._do_pending()
         if self._active or self._due or self._may_have_strays():
             return False
         if self._stop is not StopRequest.NONE:
@@ -312,15 +309,6 @@ class Controller:
             self._active[name].to_stop = True
             self._pending[name] = None
 
-    def _stop_jobs(self) -> None:
-        for name in list(self._pending):
-            attempt = self._active[name]
-            if attempt.handle is None or attempt.end is not None:  # It is stopped once it is known.
-                continue
-            if attempt.to_stop or attempt.verdict is not None:
-                self.platform.stop(attempt.handle)
-            del self._pending[name]
-
     # ---- What has become of jobs
 
     def _observe(self) -> None:
@@ -360,15 +348,33 @@ class Controller:
             attempt.waits_for = status.reason
             logger.info("%s `%s` waits: %s", self.plan.what, name, status.reason)
 
-    def _settle_ended(self) -> None:
+    def _do_pending(self) -> None:
+        """Does what is to be done with active steps."""
+        jobs: dict[str, tuple[int, JobHandle]] | None = None
         for name in list(self._pending):
             attempt = self._active[name]
-            if attempt.end is None:
-                continue
-            self._settle(name, attempt)
-            if attempt.handle is not None:
-                self._steps.pop(attempt.handle, None)
-            del self._active[name], self._pending[name]
+            if attempt.end is not None:
+                self._settle(name, attempt)
+                if attempt.handle is not None:
+                    self._steps.pop(attempt.handle, None)
+                del self._active[name], self._pending[name]
+            elif attempt.handle is not None:
+                if attempt.to_stop or attempt.verdict is not None:
+                    self.platform.stop(attempt.handle)
+                del self._pending[name]
+            elif not self._dag.halted:
+                # Its submission was not answered. To repeat it starts nothing twice.
+                self._submit(name)
+            else:
+                # Nothing may start any more: the platform is asked instead, once for all of them,
+                # and for long enough that a request on its way has arrived.
+                if jobs is None:
+                    jobs = last_jobs(self.platform.find(self.plan.run))
+                number, handle = jobs.get(name, (0, None))
+                if handle is not None and number >= attempt.number:
+                    self._know(name, handle)
+                elif self.clock.now() - attempt.asked_at > IN_FLIGHT_SECONDS:
+                    del self._active[name], self._pending[name]
 
     def _settle(self, name: str, attempt: Attempt) -> None:
         """Decides what the end of a job means for its step, and tells ZenML if it does not know.
@@ -420,7 +426,7 @@ class Controller:
     # ---- Starting jobs
 
     def _start_ready(self) -> bool:
-        """Starts what may start, and returns whether that has made other steps ready."""
+        """Starts what may start, and tells whether anything has changed by that."""
         now = self.clock.now()
         room = max(0, self._limit - len(self._active))
         again = [name for name, due in self._due.items() if due <= now][:room]
@@ -429,19 +435,17 @@ class Controller:
             return False
         self._look_for_stop(FRESH_SECONDS)
         if self._stop is not StopRequest.NONE:
-            return False
+            return True
         for name in again:
             self._begin(name)
-        cached = False
         for name in ready:
             if self.store.reuse_cached(name):
                 logger.info("%s `%s` is cached.", self.plan.what, name)
                 self._dag.started(name)
                 self._dag.succeeded(name)
-                cached = True
             else:
                 self._begin(name)
-        return cached
+        return True
 
     def _begin(self, name: str) -> None:
         """Begins an attempt. What is submitted stays noted, whether or not there is an answer."""
@@ -472,28 +476,6 @@ class Controller:
         if self._watched:  # What it has reported of a job that was not known yet was not heard.
             self._note(handle)
         logger.info("%s `%s` is submitted: %s", self.plan.what, name, handle)
-
-    def _answer_open_submissions(self) -> None:
-        """Finds out what became of submissions that were not answered.
-
-        They are repeated, which starts nothing twice. If nothing may start any more, the platform
-        is asked instead, for long enough that a request on its way has arrived.
-        """
-        jobs: dict[str, tuple[int, JobHandle]] | None = None
-        for name in list(self._pending):
-            attempt = self._active[name]
-            if attempt.handle is not None or attempt.end is not None:
-                continue
-            if not self._dag.halted:
-                self._submit(name)
-                continue
-            if jobs is None:  # One request serves all of them.
-                jobs = last_jobs(self.platform.find(self.plan.run))
-            number, handle = jobs.get(name, (0, None))
-            if handle is not None and number >= attempt.number:
-                self._know(name, handle)
-            elif self.clock.now() - attempt.asked_at > IN_FLIGHT_SECONDS:
-                del self._active[name], self._pending[name]
 
 
 def last_jobs(found: Mapping[JobKey, JobHandle]) -> dict[str, tuple[int, JobHandle]]:

@@ -16,7 +16,7 @@ from .log_follower import with_last_lines
 from .protocols import JobHandle, JobKey, JobPlatform, JobSpec, JobStatus, Phase, Watches
 from .run_store import end_step_run, get_step_run
 from .sightings import Sighting, describe_end
-from .waiting import ask, look, wait_until_terminal
+from .waiting import ask, look, watch_job
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -112,7 +112,8 @@ class IsolatedSteps(BaseOrchestrator):
         """Waits until an isolated step has ended, and returns how."""
         if step := ask(self.platform, lambda: self._known_step(step_run)):
             run = str(step_run.pipeline_run_id)
-            wait_until_terminal(self.platform, run, step.handle, Clock(), lambda _: None)
+            for _ in watch_job(self.platform, step.handle, Clock(), run=run):
+                pass
         return ask(self.platform, lambda: self.get_isolated_step_status(step_run))
 
     def stop_isolated_step(self, step_run: StepRunResponse) -> None:

@@ -49,6 +49,8 @@ class JobSpecs:
         settings_for: Returns the settings of the pipeline (a snapshot) or of a step.
         image_for: Returns the image of a step, or that of the pipeline (None).
         grace_seconds: Returns how long a job with these settings may take to end.
+        environment: The environment of the run's own job, as ZenML wants it.
+        environment_of: Returns that of a step.
         run_id: The variables that carry the run ID; none if it is not known yet.
         parent: The job of the run's controller, if it is one.
         directory: The working directory of all jobs, if they see the client's files.
@@ -62,18 +64,23 @@ class JobSpecs:
     settings_for: Callable[[Any], BaseSettings]
     image_for: Callable[[str | None], str | None]
     grace_seconds: Callable[[BaseSettings], float]
+    environment: Mapping[str, str]
+    environment_of: Callable[[str], Mapping[str, str]]
     run_id: Mapping[str, str] = field(default_factory=dict)
     parent: JobHandle | None = None
     directory: str | None = None
     generation: int = 1
 
-    def step(self, name: str, attempt: int, environment: Mapping[str, str]) -> JobSpec:
+    def job(self, name: str, attempt: int) -> JobSpec:
+        """Makes what a controller submits: a step's job, or that of a dynamic pipeline itself."""
+        return self.own_job() if self.snapshot.is_dynamic else self.step(name, attempt)
+
+    def step(self, name: str, attempt: int) -> JobSpec:
         """Makes the job of one attempt of a step of a static pipeline.
 
         Args:
             name: The step's name.
             attempt: Which attempt it is, from 1.
-            environment: The environment, as ZenML wants it.
         """
         step = self.snapshot.step_configurations[name]
         arguments = StepEntrypoint.get_entrypoint_arguments(
@@ -89,22 +96,19 @@ class JobSpecs:
                 name=name,
                 image=self.image_for(name),
                 command=self._command(arguments),
-                environment=environment,
+                environment=self.environment_of(name),
                 resources=step.config.resource_settings,
                 settings=self.settings_for(step),
                 labels={"step_name": name},
             )
         )
 
-    def isolated_step(
-        self, info: StepRunInfo, image: str | None, environment: Mapping[str, str]
-    ) -> JobSpec:
+    def isolated_step(self, info: StepRunInfo, image: str | None) -> JobSpec:
         """Makes the job of a step of a dynamic pipeline, in the process that submits it.
 
         Args:
             info: The step. If the user has given it a command, the job runs that.
             image: What the job runs in.
-            environment: The environment, as ZenML wants it.
         """
         name, step_run = info.pipeline_step_name, str(info.step_run_id)
         arguments = IsolatedStepEntrypoint.get_entrypoint_arguments(
@@ -117,19 +121,15 @@ class JobSpecs:
                 name=name,
                 image=image,
                 command=tuple(info.config.command or self._command(arguments)),
-                environment=environment,
+                environment=self.environment_of(name),
                 resources=info.config.resource_settings,
                 settings=self.settings_for(info),
                 labels={"step_name": name, "step_run_id": step_run},
             )
         )
 
-    def own_job(self, environment: Mapping[str, str]) -> JobSpec:
-        """Makes the job of a static pipeline's controller, or of a dynamic pipeline's function.
-
-        Args:
-            environment: The environment, as ZenML wants it.
-        """
+    def own_job(self) -> JobSpec:
+        """Makes the job of a static pipeline's controller, or of a dynamic pipeline's function."""
         pipeline = self.snapshot.pipeline_configuration
         is_dynamic = self.snapshot.is_dynamic
         entrypoint = FunctionEntrypoint if is_dynamic else ControllerEntrypoint
@@ -143,7 +143,7 @@ class JobSpecs:
                 name=pipeline.name,
                 image=self.image_for(None),
                 command=self._command(arguments),
-                environment=environment,
+                environment=self.environment,
                 resources=pipeline.resource_settings if is_dynamic else ResourceSettings(),
                 settings=self.settings_for(self.snapshot),
             )

@@ -41,9 +41,9 @@ from .processes.process_identity import own_process, process_is_alive
 from .protocols import JobRefused, JobStatus, Phase, Schedules, Trigger
 from .run_ids import RunIdStrategy, check_length
 from .secret_env import split_secrets
-from .sightings import LOST, Sighting
+from .sightings import LOST
 from .texts import shorten
-from .waiting import ask, look, wait_until_terminal
+from .waiting import ask, watch_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -187,7 +187,8 @@ class JobOrchestrator(IsolatedSteps):
             PipelineSubmissionError: If the platform refuses, or a setting, a resource or the
                 schedule is one that it cannot have. Nothing runs then.
         """
-        return self._submit_job(snapshot, placeholder_run, base_environment, step_environments)
+        of_step = step_environments.__getitem__
+        return self._submit_job(snapshot, placeholder_run, base_environment, of_step)
 
     def submit_dynamic_pipeline(
         self,
@@ -211,9 +212,7 @@ class JobOrchestrator(IsolatedSteps):
             PipelineSubmissionError: If the platform refuses, or a setting, a resource or the
                 schedule is one that it cannot have. Nothing runs then.
         """
-        # The steps that the pipeline names ahead; others are looked at when they are submitted.
-        named = dict.fromkeys(snapshot.step_configurations, environment)
-        return self._submit_job(snapshot, placeholder_run, environment, named)
+        return self._submit_job(snapshot, placeholder_run, environment, lambda _: environment)
 
     @run_store.noting_cause()
     def submit_isolated_step(self, step_run_info: StepRunInfo, environment: dict[str, str]) -> None:
@@ -230,12 +229,14 @@ class JobOrchestrator(IsolatedSteps):
         info = step_run_info
         image = None if self.code_is_shared else info.get_image(key=ORCHESTRATOR_DOCKER_IMAGE_KEY)
         specs = replace(
-            self._specs(info.snapshot, None, self.get_orchestrator_run_id()),
+            self._specs(
+                info.snapshot, None, self.get_orchestrator_run_id(), {}, lambda _: environment
+            ),
             run=str(info.run_id),
             run_name=info.run_name,
             parent=self.platform.current_job(),
         )
-        job = specs.isolated_step(info, image, environment)
+        job = specs.isolated_step(info, image)
         try:
             self._submit_step(job, info.run_id, info.step_run_id)
         except JobRefused as error:
@@ -433,39 +434,32 @@ class JobOrchestrator(IsolatedSteps):
         self, snapshot: PipelineSnapshotResponse, run: PipelineRunResponse
     ) -> Controller:
         """Makes the controller of a static pipeline, in a job of its own."""
-        assert run.orchestrator_run_id is not None
-        specs = self._specs(snapshot, run, run.orchestrator_run_id)
-        specs = replace(specs, parent=self.platform.current_job())
         configuration, _ = get_config_environment_vars()
         own = {**configuration, **split_secrets(os.environ)[1]}
         assert snapshot.stack is not None
         stack = Stack.from_model(snapshot.stack)
 
-        def job_of(name: str, attempt: int) -> JobSpec:
-            config = snapshot.step_configurations[name].config
-            environment = get_runtime_environment(config=config, stack=stack)
-            return specs.step(name, attempt, {**own, **environment})
+        def environment_of(step: str) -> dict[str, str]:
+            config = snapshot.step_configurations[step].config
+            return {**own, **get_runtime_environment(config=config, stack=stack)}
 
-        return self._controller(snapshot, run, job_of)
+        specs = self._specs(snapshot, run, run.orchestrator_run_id, own, environment_of)
+        specs = replace(specs, parent=self.platform.current_job())
+        return self._controller(specs, run)
 
     # ---- Submission
 
-    def _start_controller(
-        self,
-        snapshot: PipelineSnapshotResponse,
-        run: PipelineRunResponse,
-        job_of: Callable[[str, int], JobSpec],
-    ) -> SubmissionResult:
-        """Starts a controller in this process.
+    def _start_controller(self, specs: JobSpecs, run: PipelineRunResponse) -> SubmissionResult:
+        """Starts the controller of a run in this process.
 
         Args:
-            snapshot: What is executed.
-            run: Its run.
-            job_of: Makes the job of an attempt.
+            specs: Makes the jobs of the run.
+            run: The run.
         """
+        snapshot = specs.snapshot
         self._publish(run, own_process())
         controller = ClientController(
-            self._controller(snapshot, run, job_of),
+            self._controller(specs, run),
             run,
             # What a function has submitted that has ended or was stopped, nobody else would end.
             (lambda: self._stop_jobs(run)) if snapshot.is_dynamic else None,
@@ -473,13 +467,9 @@ class JobOrchestrator(IsolatedSteps):
         synchronous = self._setting(snapshot, "synchronous")
         return SubmissionResult(wait_for_completion=controller.wait if synchronous else None)
 
-    def _controller(
-        self,
-        snapshot: PipelineSnapshotResponse,
-        run: PipelineRunResponse,
-        job_of: Callable[[str, int], JobSpec],
-    ) -> Controller:
+    def _controller(self, specs: JobSpecs, run: PipelineRunResponse) -> Controller:
         """Makes what takes all steps to their end, or the function of a dynamic pipeline."""
+        snapshot = specs.snapshot
         pipeline = snapshot.pipeline_configuration
         steps = {} if snapshot.is_dynamic else snapshot.step_configurations
         upstream = {name: step.spec.upstream_steps for name, step in steps.items()}
@@ -494,14 +484,14 @@ class JobOrchestrator(IsolatedSteps):
         kind = run_store.ZenMLFunctionRun if snapshot.is_dynamic else run_store.ZenMLRun
         use_cache = not (snapshot.is_dynamic or self.config.supports_client_side_caching)
         store = kind(snapshot, run, use_cache=use_cache)
-        return Controller(plan, self.platform, store, Clock(), job_of)
+        return Controller(plan, self.platform, store, Clock(), specs.job)
 
     def _submit_job(
         self,
         snapshot: PipelineSnapshotResponse,
         run: PipelineRunResponse | None,
-        environment: dict[str, str],
-        step_environments: dict[str, dict[str, str]],
+        environment: Mapping[str, str],
+        environment_of: Callable[[str], Mapping[str, str]],
     ) -> SubmissionResult:
         """Submits the run's own job, or a schedule of it; or does its work in this process.
 
@@ -509,7 +499,7 @@ class JobOrchestrator(IsolatedSteps):
             snapshot: What is executed.
             run: The run that ZenML has created for it; None for a schedule.
             environment: The environment of the run's own job, as ZenML wants it.
-            step_environments: That of each step that is known ahead.
+            environment_of: Returns that of a step.
         """
         platform, in_client = self.platform, self.controller == "client"
         if in_client:
@@ -519,9 +509,9 @@ class JobOrchestrator(IsolatedSteps):
                 run_store.check_run_name(snapshot)
             # One that is resumed keeps its own.
             run_id = (run.orchestrator_run_id or self.run_id.new(run)) if run else None
-            specs = self._specs(snapshot, run, run_id)
+            specs = self._specs(snapshot, run, run_id, environment, environment_of)
             specs = replace(specs, generation=self._generation(run))
-            own_job, *_ = jobs = self._jobs(specs, environment, step_environments)
+            own_job, *_ = jobs = self._jobs(specs)
             self._validate(jobs)
             if run is None:
                 assert snapshot.schedule is not None, "a run without a schedule has a placeholder"
@@ -532,13 +522,7 @@ class JobOrchestrator(IsolatedSteps):
                 # Before any job runs, so that no other execution can take this run for its own.
                 run = self._claim(snapshot, run, run_id or "")
             if in_client:
-
-                def job_of(name: str, attempt: int) -> JobSpec:
-                    if snapshot.is_dynamic:
-                        return own_job
-                    return specs.step(name, attempt, step_environments[name])
-
-                return self._start_controller(snapshot, run, job_of)
+                return self._start_controller(specs, run)
             handle = self._ask(lambda: platform.submit(own_job))
             begun = "The run's own job was submitted, and is being stopped."
             try:
@@ -555,15 +539,14 @@ class JobOrchestrator(IsolatedSteps):
         claimed = run
         return SubmissionResult(wait_for_completion=lambda: self._wait(claimed, handle))
 
-    def _jobs(
-        self,
-        specs: JobSpecs,
-        environment: Mapping[str, str],
-        step_environments: Mapping[str, Mapping[str, str]],
-    ) -> list[JobSpec]:
-        """Makes the run's own job, and those of steps that are looked at before it is submitted."""
-        steps = [specs.step(name, 1, of_step) for name, of_step in step_environments.items()]
-        return [specs.own_job(environment), *steps]
+    def _jobs(self, specs: JobSpecs) -> list[JobSpec]:
+        """Makes the run's own job, and those of steps that are looked at before it is submitted.
+
+        Of a dynamic pipeline these are the steps that it names ahead. Others are looked at when
+        they are submitted.
+        """
+        steps = [specs.step(name, 1) for name in specs.snapshot.step_configurations]
+        return [specs.own_job(), *steps]
 
     def _claim(
         self, snapshot: PipelineSnapshotResponse, run: PipelineRunResponse, run_id: str
@@ -580,19 +563,16 @@ class JobOrchestrator(IsolatedSteps):
             RunStoppedException: If it was stopped.
         """
         log = LogFollower(self.platform, handle)
-
-        def observe(status: JobStatus) -> None:
+        for status in watch_job(self.platform, handle, Clock(), run=str(run.id)):
             if status.phase is not Phase.PENDING:
                 log.start()
             elif status.reason:
                 logger.info("The run's own job waits: %s", status.reason)
-
-        end = wait_until_terminal(self.platform, str(run.id), handle, Clock(), observe)
         log.finish()
-        self._stop_leftovers(run, end)
+        self._stop_leftovers(run, status)
         ask(
             self.platform,
-            lambda: raise_for_run(run.id, end, lambda: self._jobs_of_steps(run)),
+            lambda: raise_for_run(run.id, status, lambda: self._jobs_of_steps(run)),
         )
 
     def _ask(self, call: Callable[[], Result]) -> Result:
@@ -611,6 +591,8 @@ class JobOrchestrator(IsolatedSteps):
         snapshot: PipelineSnapshotResponse,
         run: PipelineRunResponse | None,
         run_id: str | None,
+        environment: Mapping[str, str],
+        environment_of: Callable[[str], Mapping[str, str]],
     ) -> JobSpecs:
         """Makes what makes the jobs of a run, or of a schedule, which has no run yet."""
         return JobSpecs(
@@ -621,6 +603,8 @@ class JobOrchestrator(IsolatedSteps):
             settings_for=self.get_settings,
             image_for=lambda step: self._image_of(snapshot, step),
             grace_seconds=self.grace_seconds,
+            environment=environment,
+            environment_of=environment_of,
             run_id={} if run_id is None else {self.run_id.variable: run_id},
             directory=str(Path.cwd()) if self.code_is_shared else None,
         )
@@ -673,12 +657,7 @@ class JobOrchestrator(IsolatedSteps):
         handle = self._own_job(root)
         if handle is None:
             return None
-        platform, clock = self.platform, Clock()
-        # Nobody here has seen it, so it may take its time to become known.
-        sighting = Sighting(clock.now(), platform.unknown_seconds)
-        while (status := self._ask(lambda: look(platform, handle, sighting, clock))) is None:
-            clock.wait(platform.poll_seconds)
-        return status
+        return next(watch_job(self.platform, handle, Clock(), seconds=SUBMISSION_SECONDS))
 
     def _own_job(self, run: PipelineRunResponse) -> JobHandle | None:
         """Returns the last job of a run's controller or function; None if it is not known."""

@@ -15,7 +15,7 @@ from .run_store import TRANSIENT
 from .sightings import Sighting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 logger = get_logger(__name__)
 
@@ -52,42 +52,40 @@ def look(
     return status
 
 
-def wait_until_terminal(
+def watch_job(
     platform: JobPlatform,
-    run: str,
     handle: JobHandle,
     clock: Clock,
-    observe: Callable[[JobStatus], None],
-) -> JobStatus:
-    """Waits until a job has ended.
+    *,
+    run: str | None = None,
+    seconds: float = MAX_OUTAGE_SECONDS,
+) -> Iterator[JobStatus]:
+    """Yields how a job is: at first, whenever that has changed, and how it has ended; see `look`.
 
     Args:
         platform: Where it runs.
-        run: The ID of the run in ZenML.
         handle: The job.
         clock: Tells the time, and waits.
-        observe: Is told how the job is at first, and whenever that has changed.
-
-    Returns:
-        How it ended; see `look`.
+        run: The ID of its run in ZenML, whose changes the platform reports, if it can; None to ask
+            for no reports.
+        seconds: How long the platform may not answer.
 
     Raises:
-        Exception: What the platform raises, if it does not answer for half an hour.
+        Exception: What the platform raises, if it does not answer for so long.
     """
     sighting = Sighting(clock.now(), platform.unknown_seconds)
     known: JobStatus | None = None
 
     def answer_to(call: Callable[[], Result]) -> Result:
-        return call_with_retries(call, platform.transient, seconds=MAX_OUTAGE_SECONDS, clock=clock)
+        return call_with_retries(call, platform.transient, seconds=seconds, clock=clock)
 
     with ExitStack() as watch:
-        if isinstance(platform, Watches):
+        if run is not None and isinstance(platform, Watches):
             answer_to(lambda: watch.enter_context(platform.watch(run, lambda _: clock.wake())))
         while True:
             status = answer_to(lambda: look(platform, handle, sighting, clock))
             if status is not None and status != known:
-                observe(status)
-                known = status
+                yield (known := status)
                 if status.phase.is_terminal:
-                    return status
+                    return
             clock.wait(platform.poll_seconds)

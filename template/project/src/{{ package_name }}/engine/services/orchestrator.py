@@ -8,7 +8,7 @@ an orchestrator does with that job, it does with the execution.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from zenml.metadata.metadata_types import MetadataType, Uri
 
@@ -19,10 +19,9 @@ from .protocols import PipelineSpec
 from .supervisor import supervised_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from uuid import UUID
 
-    from zenml.models import PipelineRunResponse, PipelineSnapshotResponse
+    from zenml.models import PipelineRunResponse
 
     from ..job_specs import JobSpecs
     from ..protocols import JobHandle, JobSpec, JobStatus
@@ -65,26 +64,13 @@ class ServiceOrchestrator(ContainerJobOrchestrator):
         elif own is not None:
             self._ask(lambda: self.service.stop(own))
 
-    def _specs(
-        self,
-        snapshot: PipelineSnapshotResponse,
-        run: PipelineRunResponse | None,
-        run_id: str | None,
-    ) -> JobSpecs:
+    def _specs(self, *arguments: Any) -> JobSpecs:
         """Makes what makes the jobs, each with our supervisor as its first process."""
-        entrypoint = ("python", "-m", self.container)
-        return replace(super()._specs(snapshot, run, run_id), entrypoint=entrypoint)
+        return replace(super()._specs(*arguments), entrypoint=("python", "-m", self.container))
 
-    def _jobs(
-        self,
-        specs: JobSpecs,
-        environment: Mapping[str, str],
-        step_environments: Mapping[str, Mapping[str, str]],
-    ) -> list[JobSpec]:
+    def _jobs(self, specs: JobSpecs) -> list[JobSpec]:
         """Makes the one job of a static pipeline, or those of a dynamic one."""
-        if specs.snapshot.is_dynamic:
-            return super()._jobs(specs, environment, step_environments)
-        return [pipeline_spec(specs, environment, step_environments)]
+        return super()._jobs(specs) if specs.snapshot.is_dynamic else [pipeline_spec(specs)]
 
     def _publish(self, run: PipelineRunResponse, place: dict[str, MetadataType]) -> None:
         """Lets a run be found again, by its handle and by a person."""
@@ -120,25 +106,15 @@ class ServiceOrchestrator(ContainerJobOrchestrator):
         return dict(self._ask(lambda: self.service.describe_steps(own)))
 
 
-def pipeline_spec(
-    specs: JobSpecs,
-    environment: Mapping[str, str],
-    environments: Mapping[str, Mapping[str, str]],
-) -> PipelineSpec:
-    """Makes the one job of a static pipeline.
-
-    Args:
-        specs: Makes the jobs of its run.
-        environment: The environment of the pipeline, as ZenML wants it.
-        environments: That of each step.
-    """
+def pipeline_spec(specs: JobSpecs) -> PipelineSpec:
+    """Makes the one job of a static pipeline."""
     mode = specs.snapshot.pipeline_configuration.execution_mode
     configured = specs.snapshot.step_configurations
     steps = []
     for name, step in configured.items():
-        job = specs.step(name, 1, environments[name])
+        job = specs.step(name, 1)
         more = supervised_arguments(step.config.retry, mode)
         steps.append(replace(job, command=(*job.command, *more)))
-    own = replace(specs.own_job(environment), command=())
+    own = replace(specs.own_job(), command=())
     upstream = {name: step.spec.upstream_steps for name, step in configured.items()}
     return PipelineSpec(**vars(own), steps=steps, upstream=upstream, mode=mode)
