@@ -586,6 +586,17 @@ def test_a_step_that_is_told_the_id_asks_zenml_for_no_run_before_its_own_entrypo
     assert f"--{RUN_ID_OPTION}" not in specs.step("first", 1).command
 
 
+def test_a_controller_shows_no_secret_where_its_variables_are_shown(orchestrator: InJob) -> None:
+    # ZenML's tracebacks show them when it logs at DEBUG.
+    run = new_run("static")
+    assert run.snapshot is not None
+    secret = {"ZENML_STORE_API_TOKEN": "t0k3n"}
+    specs = orchestrator._specs(run.snapshot, run, "id", secret, lambda _: secret)
+    shown = repr((specs, specs.own_job(), specs.job, orchestrator._controller(specs, run)))
+    assert "ZENML_STORE_API_TOKEN" not in shown
+    assert "t0k3n" not in shown
+
+
 # ---- Causes
 
 

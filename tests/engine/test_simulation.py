@@ -144,6 +144,72 @@ def test_the_end_of_an_attempt_is_told_whatever_attempts_before_it_never_began()
     assert statuses == ["failed", "failed", "completed"]
 
 
+# ---- At once, though others do not answer
+
+
+def when(result: simulation.Result, what: str) -> float:
+    """Returns when something was told of a run for the first time, in seconds."""
+    return next(float(line[:9]) for line in result.world.story if line.endswith(what))
+
+
+@pytest.mark.parametrize(("watched", "seen"), [(False, 10.0), (True, 6.2)])
+def test_a_failure_stops_the_others_in_the_pass_that_sees_it(watched: bool, seen: float) -> None:
+    failing = Scenario(
+        {"a": (), "b": ()},
+        mode=ExecutionMode.FAIL_FAST,
+        endings={"a": (Ending(seconds=5, what="fail"),), "b": (Ending(seconds=500),)},
+        watched=watched,
+        zenml_away=(seen + 0.1, 3600.0),
+    )
+    assert when(simulate(failing), "run/b/1 is asked to stop") <= seen
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_refusal_stops_the_others_before_they_begin(watched: bool) -> None:
+    refused = Scenario(
+        {"a": (), "b": ()},
+        mode=ExecutionMode.FAIL_FAST,
+        endings={"a": (Ending(seconds=500),), "b": (Ending(what="refused"),)},
+        watched=watched,
+    )
+    assert when(simulate(refused), "run/a/1 is asked to stop") == 0
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_job_that_is_found_after_a_stop_is_stopped_at_once(watched: bool) -> None:
+    lost = Scenario(
+        {"a": ()},
+        endings={"a": (Ending(pending=500),)},
+        watched=watched,
+        lost_answers=1.0,
+        faults_until=1.1,
+        stop_at=0.1,
+        forced=True,
+    )
+    assert when(simulate(lost), "run/a/1 is asked to stop") < 1.1 + 0.5
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_stop_that_is_not_answered_keeps_no_end_from_being_told(
+    watched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = simulation.SimulatedPlatform.stop
+
+    def stop_later(platform: simulation.SimulatedPlatform, handle: str) -> None:
+        if platform._world.time < 600:
+            raise simulation.PlatformAwayError("it does not answer")
+        stop(platform, handle)
+
+    monkeypatch.setattr(simulation.SimulatedPlatform, "stop", stop_later)
+    endings = {
+        "a": (Ending(pending=5, what="hopeless"),),
+        "b": (Ending(pending=1, seconds=20, what="die"),),
+    }
+    result = simulate(Scenario({"a": (), "b": ()}, endings=endings, watched=watched))
+    told = [line for line in result.world.story if "ZenML is told that b is failed" in line]
+    assert float(told[0][:9]) < 60
+
+
 # ---- Continuing a run
 
 

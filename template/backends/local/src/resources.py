@@ -77,7 +77,7 @@ def visible_gpus() -> list[str]:
     Returns:
         The entries of CUDA_VISIBLE_DEVICES if it is set
         (https://docs.nvidia.com/cuda/cuda-programming-guide/05-appendices/environment-variables.html),
-        otherwise the indices that `nvidia-smi` reports; none without a driver.
+        otherwise the indices that `nvidia-smi` reports; none without a driver that answers.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
@@ -86,5 +86,8 @@ def visible_gpus() -> list[str]:
     if nvidia_smi is None:
         return []
     command = [nvidia_smi, "--query-gpu=index", "--format=csv,noheader"]
-    listing = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    try:
+        listing = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except subprocess.TimeoutExpired:
+        return []
     return listing.stdout.split() if listing.returncode == 0 else []

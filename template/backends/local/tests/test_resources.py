@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -18,6 +19,7 @@ from harness import (
     format_bytes,
     from_settings,
     shortfalls,
+    visible_gpus,
 )
 from kit import pipelines, runs
 from zenml.config import ResourceSettings
@@ -192,3 +194,14 @@ def test_the_impossible_is_refused_for_a_dynamic_pipeline_too(dry_jobs: list[Job
     with pytest.raises(Exception, match="cpu_count=64"):
         greedy()
     assert not dry_jobs
+
+
+def test_a_driver_that_does_not_answer_gives_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    silent = subprocess.TimeoutExpired("nvidia-smi", 30)
+    with (
+        mock.patch("shutil.which", return_value="/usr/bin/nvidia-smi"),
+        mock.patch("subprocess.run", side_effect=silent) as asked,
+    ):
+        assert visible_gpus() == []
+    asked.assert_called_once()

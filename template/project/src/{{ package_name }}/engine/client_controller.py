@@ -38,7 +38,7 @@ class InterruptedRun(KeyboardInterrupt):
         return "Interrupted: the run was stopped, and none of its processes is left."
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ClientController:
     """Runs a controller in a thread. The process does not end before the run has.
 

@@ -93,7 +93,7 @@ class Attempt:
     waits_for: str = ""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Controller:
     """One execution of a pipeline whose steps are jobs.
 
@@ -349,23 +349,24 @@ class Controller:
             logger.info("%s `%s` waits: %s", self.plan.what, name, status.reason)
 
     def _do_pending(self) -> None:
-        """Does what is to be done with active steps."""
+        """Does what is to be done with active steps.
+
+        Ends come first: they may say that others are to be stopped, and a stop that is not answered
+        shall keep none of them from being told.
+        """
+        for name in [name for name in self._pending if self._active[name].end is not None]:
+            attempt = self._active[name]
+            self._settle(name, attempt)
+            if attempt.handle is not None:
+                self._steps.pop(attempt.handle, None)
+            del self._active[name], self._pending[name]
         jobs: dict[str, tuple[int, JobHandle]] | None = None
         for name in list(self._pending):
             attempt = self._active[name]
-            if attempt.end is not None:
-                self._settle(name, attempt)
-                if attempt.handle is not None:
-                    self._steps.pop(attempt.handle, None)
-                del self._active[name], self._pending[name]
-            elif attempt.handle is not None:
-                if attempt.to_stop or attempt.verdict is not None:
-                    self.platform.stop(attempt.handle)
-                del self._pending[name]
-            elif not self._dag.halted:
+            if attempt.handle is None and not self._dag.halted:
                 # Its submission was not answered. To repeat it starts nothing twice.
                 self._submit(name)
-            else:
+            elif attempt.handle is None:
                 # Nothing may start any more: the platform is asked instead, once for all of them,
                 # and for long enough that a request on its way has arrived.
                 if jobs is None:
@@ -375,6 +376,10 @@ class Controller:
                     self._know(name, handle)
                 elif self.clock.now() - attempt.asked_at > IN_FLIGHT_SECONDS:
                     del self._active[name], self._pending[name]
+            if attempt.handle is not None:
+                if attempt.to_stop or attempt.verdict is not None:
+                    self.platform.stop(attempt.handle)
+                del self._pending[name]
 
     def _settle(self, name: str, attempt: Attempt) -> None:
         """Decides what the end of a job means for its step, and tells ZenML if it does not know.

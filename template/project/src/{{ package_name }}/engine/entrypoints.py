@@ -62,7 +62,7 @@ class EngineEntrypoint(BaseEntrypointConfiguration):
 
     @classmethod
     def get_entrypoint_options(cls) -> dict[str, bool]:
-        """Adds what each of our commands may say: the client's source root, and the run."""
+        """Adds what our commands may say beside ZenML's own options."""
         ours = {SOURCE_ROOT_OPTION: False, RUN_ID_OPTION: False}
         return super().get_entrypoint_options() | ours
 
@@ -101,9 +101,10 @@ class FunctionEntrypoint(EngineEntrypoint, DynamicPipelineEntrypointConfiguratio
 
     def run(self) -> None:
         """Claims the run, and runs the pipeline."""
-        submitted = self.entrypoint_args[RUN_ID_OPTION]
-        run = active_orchestrator().claim_from_job(self.snapshot, submitted)
-        self.entrypoint_args[RUN_ID_OPTION] = str(run.id)
+        orchestrator, submitted = active_orchestrator(), self.entrypoint_args[RUN_ID_OPTION]
+        if orchestrator.controller == "job":  # A client that is the controller has claimed it.
+            run = orchestrator.claim_from_job(self.snapshot, submitted)
+            self.entrypoint_args[RUN_ID_OPTION] = str(run.id)
         super().run()
 
 

@@ -77,7 +77,7 @@ class Source(Protocol[Item]):
         """Ends the watch in progress, if there is one. It is called from another thread."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Informer(Generic[Item]):
     """Knows the items of a source. A thread keeps it up to date from `start` to `close`.
 

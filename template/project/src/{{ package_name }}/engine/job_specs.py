@@ -64,7 +64,7 @@ class JobSpecs:
     settings_for: Callable[[Any], BaseSettings]
     image_for: Callable[[str | None], str | None]
     grace_seconds: Callable[[BaseSettings], float]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)  # with ZenML's token
     environment_of: Callable[[str], Mapping[str, str]]
     run_id: Mapping[str, str] = field(default_factory=dict)
     parent: JobHandle | None = None

@@ -30,7 +30,7 @@ LAST_LINES = 20
 LAST_LINES_SECONDS = 2.0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class LogFollower:
     """Prints the log of a job, in a thread of its own, and opens it again when it breaks off.
 

@@ -424,8 +424,7 @@ class JobOrchestrator(IsolatedSteps):
             return run_store.claim_run(snapshot, submitted, self.get_orchestrator_run_id())
 
         run = ask(self.platform, claim)
-        # A client that is the controller has noted where it is.
-        job = self.platform.current_job() if self.controller == "job" else None
+        job = self.platform.current_job()
         if job is not None and run.run_metadata.get(self.controller_metadata) != job:
             self._publish(run, {self.controller_metadata: job})
         return run
@@ -443,7 +442,7 @@ class JobOrchestrator(IsolatedSteps):
             config = snapshot.step_configurations[step].config
             return {**own, **get_runtime_environment(config=config, stack=stack)}
 
-        specs = self._specs(snapshot, run, run.orchestrator_run_id, own, environment_of)
+        specs = self._specs(snapshot, run, run.orchestrator_run_id, {}, environment_of)
         specs = replace(specs, parent=self.platform.current_job())
         return self._controller(specs, run)
 

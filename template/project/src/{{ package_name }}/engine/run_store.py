@@ -135,7 +135,7 @@ class StepRecord:
     succeeded: bool = False
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ZenMLRun:
     """A run of a static pipeline. Every function may be called again after a failure.
 

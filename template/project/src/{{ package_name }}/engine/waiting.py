@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from zenml.logger import get_logger
@@ -24,10 +25,15 @@ MAX_OUTAGE_SECONDS = 30 * 60.0
 
 
 def ask(
-    platform: JobPlatform, call: Callable[[], Result], *, seconds: float = MAX_OUTAGE_SECONDS
+    platform: JobPlatform,
+    call: Callable[[], Result],
+    *,
+    seconds: float = MAX_OUTAGE_SECONDS,
+    clock: Clock | None = None,
 ) -> Result:
     """Asks the platform, or ZenML, again and again until there is an answer."""
-    return call_with_retries(call, (*platform.transient, *TRANSIENT), seconds=seconds)
+    transient = (*platform.transient, *TRANSIENT)
+    return call_with_retries(call, transient, seconds=seconds, clock=clock)
 
 
 def look(
@@ -75,10 +81,7 @@ def watch_job(
     """
     sighting = Sighting(clock.now(), platform.unknown_seconds)
     known: JobStatus | None = None
-
-    def answer_to(call: Callable[[], Result]) -> Result:
-        return call_with_retries(call, platform.transient, seconds=seconds, clock=clock)
-
+    answer_to = partial(ask, platform, seconds=seconds, clock=clock)
     with ExitStack() as watch:
         if run is not None and isinstance(platform, Watches):
             answer_to(lambda: watch.enter_context(platform.watch(run, lambda _: clock.wake())))
