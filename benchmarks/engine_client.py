@@ -170,10 +170,6 @@ class Store:
         """Is not asked: no step fails."""
         raise NotImplementedError
 
-    def was_told_failed(self) -> bool:
-        """Is not asked: no run is taken over."""
-        raise NotImplementedError
-
     def end_run(self, reason: str, *, failed: bool) -> None:
         """Is not asked: no run fails."""
         raise NotImplementedError

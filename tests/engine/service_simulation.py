@@ -155,7 +155,7 @@ class ServiceZenML:
             self._world.tell(f"ZenML is told that {name} is {step.status.value}: {cause}")
         return cause
 
-    def end_run(self, _: object, reason: str, *, failed: bool) -> None:
+    def end_run(self, _: object, reason: str, *, failed: bool, causes: str = "") -> None:
         """Records the end of the run, and of the steps that it leaves open."""
         with self.asked():
             for name in list(self.steps):

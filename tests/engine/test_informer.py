@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
-from engine import informer
+from engine import clock
 from engine.informer import Event, ExpiredVersionError, Informer, NotSyncedError
 from kit import timeouts
 
@@ -141,7 +140,7 @@ def test_start_does_not_wait_for_ever(
     source: FakeSource, watcher: Informer[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source.errors = [AwayError("on holiday") for _ in range(1000)]
-    monkeypatch.setattr(informer, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(clock, "LONGEST_PAUSE", 0.01)
     with pytest.raises(NotSyncedError, match="on holiday"):
         watcher.start(0.2)
     lists = source.lists
@@ -173,11 +172,9 @@ def test_a_server_that_ends_each_watch_at_once_is_not_asked_all_the_time(
 
 
 def test_nothing_is_left_of_one_that_is_closed(source: FakeSource) -> None:
-    # By their name: threads of other tests may end meanwhile.
-    name = "closed at once"
     for _ in range(10):
-        opened = Informer(source, lambda _: None, transient=(AwayError,), name=name)
+        opened = Informer(source, lambda _: None, transient=(AwayError,))
         opened.start(5)
-        assert name in [thread.name for thread in threading.enumerate()]
+        assert opened._thread.is_alive()
         opened.close()
-        assert name not in [thread.name for thread in threading.enumerate()]
+        assert not opened._thread.is_alive()

@@ -24,8 +24,10 @@ from engine.log_follower import with_last_lines
 from engine.protocols import JobKey, JobRefused, JobStatus, Phase
 from engine.run_store import end_run
 from engine.sightings import LOST
+from requests import ConnectionError as RequestsConnectionError
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
 from zenml.client import Client
 from zenml.config.global_config import GlobalConfiguration
 from zenml.config.step_run_info import StepRunInfo
@@ -33,7 +35,7 @@ from zenml.entrypoints.step_entrypoint_configuration import StepEntrypointConfig
 from zenml.enums import ExecutionStatus, MetadataResourceTypes
 from zenml.exceptions import IllegalOperationError
 from zenml.execution.pipeline.dynamic.run_context import DynamicPipelineRunContext
-from zenml.models import RunMetadataResource, ScheduleUpdate
+from zenml.models import ExceptionInfo, RunMetadataResource, ScheduleUpdate
 from zenml.orchestrators import PipelineSubmissionError
 from zenml.orchestrators.publish_utils import publish_failed_step_run
 from zenml.pipelines.dynamic.entrypoint_configuration import RUN_ID_OPTION
@@ -312,6 +314,21 @@ def test_a_job_that_waits_for_what_cannot_come_is_stopped_by_who_asks(
     assert after.status is S.FAILED
     assert "there is no such image" in str(after.get_body().status_reason)
     assert handle in orchestrator.jobs.stopped
+
+
+@IN_JOB
+def test_zenml_is_told_why_a_run_has_failed_that_it_has_as_failed_already(
+    orchestrator: InJob,
+) -> None:
+    run = new_run("static", S.RUNNING, metadata=own_job(orchestrator, alive=False))
+    new_step(run, S.FAILED, ExceptionInfo(traceback="disk full", message="disk full"))
+    new_step(run, name="last")
+    assert now(run).status is S.FAILED
+    after = refresh(orchestrator, now(run), steps=True)
+    assert after.get_body().status_reason == "`first` failed: disk full"
+    left_open = after.steps["last"].exception_info
+    assert left_open is not None
+    assert "its own job failed" in str(left_open.message)
 
 
 # ---- Stopping a run
@@ -612,6 +629,65 @@ def test_what_zenml_does_not_know_of_a_failed_step_it_is_told(orchestrator: InJo
     assert store.end_step("first", "something else", stopped=False) == cause
     with pytest.raises(RuntimeError, match=r"(?s)`first` failed: exit code 1.*OSError: disk full"):
         raise_for_run(run.id, JobStatus(Phase.FAILED, exit_code=RUN_FAILED), dict)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RequestsConnectionError("refused"),
+        RuntimeError("503 HTTP Error received from server: x"),
+        OperationalError("", None, Exception("database is locked")),
+    ],
+)
+@pytest.mark.usefixtures("orchestrator")
+def test_a_step_that_could_not_begin_is_told_of_later_if_zenml_does_not_answer_now(
+    error: Exception,
+) -> None:
+    run = new_run("static", S.INITIALIZING)
+    assert run.snapshot is not None
+    store = run_store.ZenMLRun(Client().get_snapshot(run.snapshot.id), run)
+    with (
+        mock.patch.object(SqlZenStore, "create_run_step", side_effect=error),
+        pytest.raises(run_store.ZenMLUnavailableError),
+    ):
+        store.end_step("first", "exit code 1", stopped=False)
+    store.end_step("first", "exit code 1", stopped=False)
+    assert now(run).steps["first"].status is S.FAILED
+
+
+# ---- A controller that is started again
+
+
+@IN_JOB
+@pytest.mark.parametrize("ended", ["with a failed step", "failed", "stopped", "completed"])
+def test_a_controller_continues_a_run_only_if_the_one_before_it_has_not_ended_it(
+    orchestrator: InJob, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run("static", S.RUNNING)
+    if ended == "completed":
+        for name in ("first", "last"):
+            new_step(run, S.COMPLETED, name=name)
+    elif ended == "stopped":
+        end_run(run.id, "the reason", failed=False)
+    else:
+        new_step(run, S.FAILED)
+    if ended == "failed":
+        end_run(run.id, "`first` failed", failed=True)
+    claimed = now(run)
+    assert run.snapshot is not None
+    specs = orchestrator._specs(run.snapshot, run, "id", {}, lambda _: {})
+    continued = mock.Mock(return_value=mock.Mock(run=lambda: True))
+    monkeypatch.setattr(orchestrator, "claim_from_job", lambda *_: claimed)
+    monkeypatch.setattr(orchestrator, "controller_of", continued)
+    monkeypatch.setattr(Client, "active_stack", mock.Mock(orchestrator=orchestrator))
+    entrypoint = ControllerEntrypoint(list(specs.own_job().command[len(specs.entrypoint) :]))
+    if ended == "failed":
+        with pytest.raises(SystemExit) as exited:
+            entrypoint.run()
+        assert exited.value.code == RUN_FAILED
+    else:
+        entrypoint.run()
+    assert continued.called == (ended == "with a failed step")
 
 
 # ---- Where the user's code is

@@ -172,7 +172,10 @@ def test_a_refusal_stops_the_others_before_they_begin(watched: bool) -> None:
         endings={"a": (Ending(seconds=500),), "b": (Ending(what="refused"),)},
         watched=watched,
     )
-    assert when(simulate(refused), "run/a/1 is asked to stop") == 0
+    result = simulate(refused)
+    assert when(result, "run/a/1 is asked to stop") == 0
+    (reason,) = (line for line in result.world.story if "that the run failed" in line)
+    assert reason.endswith("`b` failed: the platform refuses its job: it is refused")
 
 
 @pytest.mark.parametrize("watched", [False, True])

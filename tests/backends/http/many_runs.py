@@ -60,10 +60,6 @@ class Store:
         ]
         return StepRecord(len(of_step), succeeded="succeeded" in of_step)
 
-    def was_told_failed(self) -> bool:
-        """Returns that no controller before this one has ended the run."""
-        return False
-
     def reuse_cached(self, _: str) -> bool:
         """Has no earlier result."""
         return False

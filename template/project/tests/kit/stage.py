@@ -212,10 +212,6 @@ class FolderStore:
         succeeded = bool({"completed", "cached"} & set(statuses))
         return self._controller.StepRecord(len(statuses), succeeded)
 
-    def was_told_failed(self) -> bool:
-        """Tells whether the controller has said that the run failed."""
-        return self.status == "failed"
-
     def reuse_cached(self, name: str) -> bool:
         """Tells whether there is an earlier result."""
         return name in self.cached

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from zenml.logger import get_logger
 
-from .clock import call_with_retries
 from .conclusion import raise_for_run
 from .protocols import JobStatus, Phase
-from .run_store import TRANSIENT, ZENML_OUTAGE_SECONDS, end_run, publish_stopping
+from .run_store import end_run, publish_stopping
 from .texts import shorten
+from .waiting import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,12 +45,12 @@ class ClientController:
     Attributes:
         controller: The controller.
         run: Its run in ZenML.
-        stop_leftovers: Stops the jobs of the run that the controller does not know.
+        stop_jobs: Stops all jobs of the run, also those that the controller does not know.
     """
 
     controller: Controller
     run: PipelineRunResponse
-    stop_leftovers: Callable[[], object] | None = None
+    stop_jobs: Callable[[], object]
 
     def __post_init__(self) -> None:
         """Begins."""
@@ -72,9 +72,7 @@ class ClientController:
             self._stop()
             raise InterruptedRun from None
         end = JobStatus(Phase.SUCCEEDED if self._end.result() else Phase.FAILED)
-        call_with_retries(
-            lambda: raise_for_run(self.run.id, end, dict), TRANSIENT, seconds=ZENML_OUTAGE_SECONDS
-        )
+        ask(self.controller.platform, lambda: raise_for_run(self.run.id, end, dict))
 
     def _stop(self) -> None:
         """Stops the run, and waits for its end, however often Ctrl-C is pressed."""
@@ -91,10 +89,12 @@ class ClientController:
         """Takes the run to its end, and tells whether it has not failed."""
         try:
             succeeded = self.controller.run()
-            if self.stop_leftovers is not None:
-                self.stop_leftovers()
+            if self.controller.store.snapshot.is_dynamic:
+                # What its function has submitted that has ended or was stopped, nobody else ends.
+                self.stop_jobs()
         except BaseException as error:
-            self.controller.abandon()
+            with suppress(Exception):
+                self.stop_jobs()
             with suppress(Exception):
                 end_run(self.run.id, shorten(f"{type(error).__name__}: {error}"), failed=True)
             raise

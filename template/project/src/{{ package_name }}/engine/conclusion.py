@@ -46,11 +46,13 @@ def settle_run(
         assert run.snapshot is not None
         store = ZenMLRun(run.snapshot, run)
         known = run.steps.keys() | (() if is_dynamic(run) else run.snapshot.step_configurations)
-        for name, job in jobs_of_steps().items():
+        jobs = jobs_of_steps()
+        for name, job in jobs.items():
             if job.phase is Phase.FAILED and name in known:
                 store.end_step(name, describe_end(job), stopped=False)
         # Also of a run that has failed: steps may be open that only its own job could have ended.
-        end_run(run_id, describe_own_job(end), failed=True)
+        causes = "; ".join(describe_failed_steps(run, jobs)) if run.status.is_finished else ""
+        end_run(run_id, describe_own_job(end), failed=True, causes=causes)
     return run
 
 

@@ -10,9 +10,9 @@ continues a run makes no pass until the platform knows all that was submitted be
 
 from __future__ import annotations
 
-import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from zenml.enums import ExecutionMode
@@ -119,7 +119,6 @@ class Controller:
         # When the platform knows all that a controller before this one has submitted.
         self._known_at = NEVER
         self._is_recovered = False
-        self._was_ended = False
         self._watched = False
         self._attempts: dict[str, int] = {}
         self._failures: dict[str, int] = {}
@@ -135,10 +134,9 @@ class Controller:
         self._causes: dict[str, str] = {}
         self._stop = StopRequest.NONE
         self._asked_for_stop = NEVER
-        # When all jobs were looked at; what the platform has reported since. Its threads write too.
+        # When all jobs were looked at; what the platform's threads have reported since.
         self._looked = NEVER
-        self._changed: set[JobHandle] = set()
-        self._lock = threading.Lock()
+        self._changed: SimpleQueue[JobHandle | None] = SimpleQueue()
         self._interrupted = False
 
     def run(self) -> bool:
@@ -153,8 +151,6 @@ class Controller:
             while True:
                 try:
                     self._open(watch)
-                    if self._was_ended:
-                        return False
                     if self._is_recovered and self._advance():
                         return not self._causes or self._stop is not StopRequest.NONE
                 except self._transient as error:
@@ -171,19 +167,9 @@ class Controller:
         self._interrupted = True
         self.clock.wake()
 
-    def abandon(self) -> None:
-        """Stops the jobs in progress, as far as that is possible, after `run` has raised."""
-        for handle in self._steps:
-            with suppress(Exception):
-                self.platform.stop(handle)
-
     def _note(self, handle: JobHandle | None) -> None:
         """Notes that a job may have changed, or that several may have."""
-        with self._lock:
-            if handle is None:
-                self._looked = NEVER
-            else:
-                self._changed.add(handle)
+        self._changed.put(handle)
         self.clock.wake()
 
     def _open(self, watch: ExitStack) -> None:
@@ -206,9 +192,6 @@ class Controller:
         begun |= jobs.keys() & self.plan.upstream.keys()
         if begun and self.clock.now() < self._known_at:
             return False
-        # A controller before this one may have been killed just after it had told ZenML so. How
-        # often a step was tried whose attempts have not begun, nobody knows any more.
-        self._was_ended = bool(records) and self.store.was_told_failed()
         # In the order of the DAG, since a step is ready when those above it are done.
         while ready := [n for n in self._dag.unstarted if n in jobs or n in records]:
             for name in ready:
@@ -250,7 +233,10 @@ class Controller:
         if self._stop is not StopRequest.NONE:
             self.store.end_run("The run was stopped.", failed=False)
         elif self._causes:
-            self.store.end_run(self._describe_causes(), failed=True)
+            causes = "; ".join(f"`{name}` failed: {why}" for name, why in self._causes.items())
+            if self._dag.skipped:
+                causes += f"; not run: {', '.join(self._dag.skipped)}"
+            self.store.end_run(shorten(causes), failed=True)
         return True
 
     def _may_have_strays(self) -> bool:
@@ -314,12 +300,11 @@ class Controller:
     def _observe(self) -> None:
         """Asks the platform how jobs are: of those that have changed, or of all when it is time."""
         now = self.clock.now()
-        with self._lock:
-            changed, self._changed = self._changed, set()
-            handles = [handle for handle in changed if handle in self._steps]
-            if now >= self._looked + self.platform.poll_seconds:
-                self._looked = now
-                handles = [*self._steps]
+        changed = {self._changed.get() for _ in range(self._changed.qsize())}
+        handles = [handle for handle in changed if handle in self._steps]
+        if None in changed or now >= self._looked + self.platform.poll_seconds:
+            self._looked = now
+            handles = [*self._steps]
         if not handles:
             return
         try:
@@ -416,17 +401,10 @@ class Controller:
             return
         logger.error("%s `%s` failed: %s", self.plan.what, name, cause)
         self._causes[name] = cause
-        self._dag.failed(name)
         if self.plan.mode is not ExecutionMode.CONTINUE_ON_FAILURE:
             self._halt()
         if self.plan.mode is ExecutionMode.FAIL_FAST:
             self._ask_to_stop(n for n, other in self._active.items() if other.end is None)
-
-    def _describe_causes(self) -> str:
-        causes = "; ".join(f"`{name}` failed: {why}" for name, why in self._causes.items())
-        if self._dag.skipped:
-            causes += f"; not run: {', '.join(self._dag.skipped)}"
-        return shorten(causes)
 
     # ---- Starting jobs
 

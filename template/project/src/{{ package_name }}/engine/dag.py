@@ -26,7 +26,7 @@ class Dag:
         self._sorter = TopologicalSorter(upstream)
         self._sorter.prepare()
         self._ready: dict[str, None] = {}
-        self._not_done = set(upstream)
+        self._not_started = set(upstream)
         self.halted = False  # whether no further step may start
 
     @property
@@ -42,17 +42,13 @@ class Dag:
     def started(self, step: str) -> None:
         """Notes that a ready step was submitted."""
         del self._ready[step]
+        self._not_started.discard(step)
 
     def succeeded(self, step: str) -> None:
         """Notes that a step is done, which may make others ready."""
-        self._not_done.discard(step)
         self._sorter.done(step)
-
-    def failed(self, step: str) -> None:
-        """Notes that a step failed: the steps below it never become ready."""
-        self._not_done.discard(step)
 
     @property
     def skipped(self) -> list[str]:
         """Once nothing is in progress: the steps that did not run."""
-        return sorted(self._not_done)
+        return sorted(self._not_started)

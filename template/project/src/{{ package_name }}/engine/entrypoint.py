@@ -13,23 +13,19 @@ from typing import Any
 from .exit_codes import SIGNALLED
 
 
-def exit_on_sigterm() -> None:
-    """Lets SIGTERM end this process, as it does any other.
+def exit_on_sigterm(number: int, _: Any) -> None:
+    """Ends this process, as SIGTERM does any other.
 
     The first process of a container gets no signal that it has no handler for. Without this, it
     would go on until its grace period is over, and then be killed. ZenML may handle the signal in
     its own way later. See https://man7.org/linux/man-pages/man7/pid_namespaces.7.html.
     """
-
-    def end(number: int, _: Any) -> None:
-        os._exit(SIGNALLED + number)
-
-    signal.signal(signal.SIGTERM, end)
+    os._exit(SIGNALLED + number)
 
 
 def main() -> None:
     """Runs ZenML's entrypoint."""
-    exit_on_sigterm()
+    signal.signal(signal.SIGTERM, exit_on_sigterm)
     from zenml.entrypoints import entrypoint
 
     entrypoint.main()

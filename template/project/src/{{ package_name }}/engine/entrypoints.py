@@ -21,7 +21,7 @@ from zenml.utils import source_utils
 
 from .exit_codes import RUN_FAILED
 from .patience import wait_for_zenml
-from .run_store import ZENML_OUTAGE_SECONDS, active_orchestrator
+from .run_store import ZENML_OUTAGE_SECONDS, active_orchestrator, is_unexplained
 
 SOURCE_ROOT_OPTION = "source_root"
 
@@ -117,9 +117,10 @@ class ControllerEntrypoint(EngineEntrypoint, DynamicPipelineEntrypointConfigurat
         """Takes the run to its end. The exit code says if it has failed."""
         orchestrator = active_orchestrator()
         run = orchestrator.claim_from_job(self.snapshot, self.entrypoint_args[RUN_ID_OPTION])
-        # ZenML has a run as failed as soon as a step is, while others go on. If it has ended in any
-        # other way, this job was lost between the run's end and its own.
-        if run.status.is_finished and not run.status.is_failed:
-            return
-        if not orchestrator.controller_of(self.snapshot, run).run():
+        if run.status.is_finished and not is_unexplained(run):
+            # This job was lost between the run's end and its own.
+            succeeded = not run.status.is_failed
+        else:
+            succeeded = orchestrator.controller_of(self.snapshot, run).run()
+        if not succeeded:
             sys.exit(RUN_FAILED)

@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from zenml.logger import get_logger
 
+from .clock import backoff
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 logger = get_logger(__name__)
 
 Item = TypeVar("Item")
-
-# How long to wait before a watch is opened again, in seconds: at first, and at most.
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 10.0
 
 # A watch that ends sooner than this, in seconds, and without an event, counts as a failure: a
 # server that ends each watch at once is not asked all the time.
@@ -88,14 +86,12 @@ class Informer(Generic[Item]):
         transient: The errors of the source after which it is asked again. Any other is final,
             unless the source has answered before: what was allowed once will be so again.
         keep_deleted: Whether items stay known, as they were last, when they are deleted.
-        name: The name of the thread.
     """
 
     source: Source[Item]
     changed: Callable[[str | None], None]
     transient: tuple[type[Exception], ...]
     keep_deleted: bool = False
-    name: str = "informer"
 
     def __post_init__(self) -> None:
         """Asks nobody yet."""
@@ -105,7 +101,7 @@ class Informer(Generic[Item]):
         self._closed = threading.Event()
         self._final: Exception | None = None
         self._trouble: Exception | None = None
-        self._thread = threading.Thread(target=self._follow, name=self.name, daemon=True)
+        self._thread = threading.Thread(target=self._follow, name="informer", daemon=True)
 
     def start(self, seconds: float) -> None:
         """Begins to watch, and waits until all that is there is known.
@@ -149,19 +145,17 @@ class Informer(Generic[Item]):
 
     def _follow(self) -> None:
         version: str | None = None
-        pause = FIRST_PAUSE
+        failures = 0
         while not self._closed.is_set():
-            opened = time.monotonic()
+            opened, trouble = time.monotonic(), None
             try:
                 if version is None:
                     version = self._list()
                     self._known.set()
                 for event in self.source.watch(version):
                     version = event.version
-                    pause = FIRST_PAUSE
+                    failures = 0
                     self._take(event)
-                    if self._closed.is_set():
-                        return
             except ExpiredVersionError:
                 version = None
             except Exception as error:  # Whatever it is, a thread must not end without a word.
@@ -169,13 +163,13 @@ class Informer(Generic[Item]):
                     self._final = error
                     self._known.set()
                     return
-                self._trouble = error
+                self._trouble = trouble = error
                 if not self._closed.is_set():
                     logger.warning("It will be watched again soon: %s", error)
             if time.monotonic() - opened > HEALTHY_SECONDS:
-                pause = FIRST_PAUSE
-            self._closed.wait(pause * random.uniform(0.5, 1.5))
-            pause = min(2 * pause, LONGEST_PAUSE)
+                failures = 0
+            self._closed.wait(backoff(failures, trouble) * random.uniform(0.5, 1.5))
+            failures += 1
 
     def _list(self) -> str:
         present, version = self.source.list()

@@ -13,7 +13,7 @@ from zenml.orchestrators import BaseOrchestrator
 
 from .clock import Clock
 from .log_follower import with_last_lines
-from .protocols import JobHandle, JobKey, JobPlatform, JobSpec, JobStatus, Phase, Watches
+from .protocols import JobHandle, JobKey, JobPlatform, JobSpec, Phase, Watches
 from .run_store import end_step_run, get_step_run
 from .sightings import Sighting, describe_end
 from .waiting import ask, look, watch_job
@@ -104,9 +104,15 @@ class IsolatedSteps(BaseOrchestrator):
             return ExecutionStatus.PROVISIONING
         if step.stopped and status.phase.is_terminal:
             return ExecutionStatus.STOPPED
-        if status.phase is Phase.FAILED:
-            return self._failed_step(step_run, step, status)
-        return STATUSES[status.phase]
+        if status.phase is not Phase.FAILED:
+            return STATUSES[status.phase]
+        latest = get_step_run(step_run.id)
+        if latest.status.is_successful:  # Whatever has become of its job afterwards.
+            return ExecutionStatus.COMPLETED
+        if latest.exception_info is None:
+            cause = with_last_lines(self.platform, step.handle, describe_end(status))
+            end_step_run(latest, cause, stopped=False)
+        return ExecutionStatus.FAILED
 
     def wait_for_isolated_step(self, step_run: StepRunResponse) -> ExecutionStatus:
         """Waits until an isolated step has ended, and returns how."""
@@ -141,17 +147,5 @@ class IsolatedSteps(BaseOrchestrator):
         if handle is None:
             return None
         sighting = Sighting(self._clock.now(), self.platform.unknown_seconds)
-        step = IsolatedStep(run, handle, sighting)
         with self._steps_lock:
-            return self._steps.setdefault(step_run.id, step)
-
-    def _failed_step(
-        self, step_run: StepRunResponse, step: IsolatedStep, status: JobStatus
-    ) -> ExecutionStatus:
-        latest = get_step_run(step_run.id)
-        if latest.status.is_successful:  # Whatever has become of its job afterwards.
-            return ExecutionStatus.COMPLETED
-        if latest.exception_info is None:
-            cause = with_last_lines(self.platform, step.handle, describe_end(status))
-            end_step_run(latest, cause, stopped=False)
-        return ExecutionStatus.FAILED
+            return self._steps.setdefault(step_run.id, IsolatedStep(run, handle, sighting))

@@ -89,19 +89,18 @@ class JobSpecs:
         if self.run and not self.run_id:
             # Without the ID in its environment, it has to know which run it is to give it to.
             arguments += [f"--{RUN_ID_OPTION}", self.run]
-        return self._complete(
-            JobSpec(
-                key=self._key(name, attempt),
-                role=Role.STEP,
-                name=name,
-                image=self.image_for(name),
-                command=self._command(arguments),
-                environment=self.environment_of(name),
-                resources=step.config.resource_settings,
-                settings=self.settings_for(step),
-                labels={"step_name": name},
-            )
+        job = JobSpec(
+            key=self._key(name, attempt),
+            role=Role.STEP,
+            name=name,
+            image=self.image_for(name),
+            command=self._command(arguments),
+            environment=self.environment_of(name),
+            resources=step.config.resource_settings,
+            settings=self.settings_for(step),
+            labels={"step_name": name},
         )
+        return self._complete(job)
 
     def isolated_step(self, info: StepRunInfo, image: str | None) -> JobSpec:
         """Makes the job of a step of a dynamic pipeline, in the process that submits it.
@@ -114,19 +113,18 @@ class JobSpecs:
         arguments = IsolatedStepEntrypoint.get_entrypoint_arguments(
             step_name=name, snapshot_id=self.snapshot.id, step_run_id=step_run
         )
-        return self._complete(
-            JobSpec(
-                key=self._key(step_run, 1),
-                role=Role.STEP,
-                name=name,
-                image=image,
-                command=tuple(info.config.command or self._command(arguments)),
-                environment=self.environment_of(name),
-                resources=info.config.resource_settings,
-                settings=self.settings_for(info),
-                labels={"step_name": name, "step_run_id": step_run},
-            )
+        job = JobSpec(
+            key=self._key(step_run, 1),
+            role=Role.STEP,
+            name=name,
+            image=image,
+            command=tuple(info.config.command or self._command(arguments)),
+            environment=self.environment_of(name),
+            resources=info.config.resource_settings,
+            settings=self.settings_for(info),
+            labels={"step_name": name, "step_run_id": step_run},
         )
+        return self._complete(job)
 
     def own_job(self) -> JobSpec:
         """Makes the job of a static pipeline's controller, or of a dynamic pipeline's function."""
@@ -136,18 +134,17 @@ class JobSpecs:
         arguments = entrypoint.get_entrypoint_arguments(
             snapshot_id=self.snapshot.id, run_id=self.run
         )
-        return self._complete(
-            JobSpec(
-                key=self._key(CONTROLLER_STEP, self.generation),
-                role=Role.FUNCTION if is_dynamic else Role.CONTROLLER,
-                name=pipeline.name,
-                image=self.image_for(None),
-                command=self._command(arguments),
-                environment=self.environment,
-                resources=pipeline.resource_settings if is_dynamic else ResourceSettings(),
-                settings=self.settings_for(self.snapshot),
-            )
+        job = JobSpec(
+            key=self._key(CONTROLLER_STEP, self.generation),
+            role=Role.FUNCTION if is_dynamic else Role.CONTROLLER,
+            name=pipeline.name,
+            image=self.image_for(None),
+            command=self._command(arguments),
+            environment=self.environment,
+            resources=pipeline.resource_settings if is_dynamic else ResourceSettings(),
+            settings=self.settings_for(self.snapshot),
         )
+        return self._complete(job)
 
     def _key(self, step: str, attempt: int) -> JobKey:
         return JobKey(self.run or str(self.snapshot.id), step, attempt)

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,8 +45,7 @@ class LogFollower:
     def __post_init__(self) -> None:
         """Prints nothing yet."""
         self._ended = threading.Event()
-        name = f"log-{self.handle}"
-        self._thread = threading.Thread(target=self._follow, daemon=True, name=name)
+        self._thread = threading.Thread(target=self._follow, daemon=True, name=f"log-{self.handle}")
 
     def start(self) -> None:
         """Begins to print."""
@@ -62,27 +61,25 @@ class LogFollower:
     def _follow(self) -> None:
         shown = failures = 0
         while True:
-            is_last, is_whole, before = self._ended.is_set(), False, shown
-            trouble = None
+            is_last, before, trouble = self._ended.is_set(), shown, None
             try:
                 lines = self.platform.logs(self.handle, follow=True)
                 for number, line in enumerate(lines, start=1):
                     if number > shown:
                         show(line)
                         shown = number
-                is_whole = True
             except self.platform.transient as error:
                 logger.debug("The log of %s breaks off: %s", self.handle, error)
                 trouble = error
             failures = 0 if shown > before else failures + 1
             # What broke off just before the job's end is read once more.
-            if is_last or (self._ended.wait(backoff(failures, trouble)) and is_whole):
+            if is_last or (self._ended.wait(backoff(failures, trouble)) and not trouble):
                 return
 
 
 def show(line: str) -> None:
     """Prints a line. That nobody reads it any more must not end a run."""
-    with contextlib.suppress(OSError, ValueError):
+    with suppress(OSError, ValueError):
         print(line, flush=True)
 
 

@@ -142,9 +142,7 @@ class JobOrchestrator(IsolatedSteps):
 
         needed = {StackComponentType.CONTAINER_REGISTRY, StackComponentType.IMAGE_BUILDER}
         builds = isinstance(self, ContainerJobOrchestrator) and not self.prebuilt_image()
-        return StackValidator(
-            required_components=needed if builds else None, custom_validation_function=validate
-        )
+        return StackValidator(needed if builds else None, validate)
 
     @property
     def platform(self) -> JobPlatform:
@@ -228,14 +226,9 @@ class JobOrchestrator(IsolatedSteps):
         """
         info = step_run_info
         image = None if self.code_is_shared else info.get_image(key=ORCHESTRATOR_DOCKER_IMAGE_KEY)
-        specs = replace(
-            self._specs(
-                info.snapshot, None, self.get_orchestrator_run_id(), {}, lambda _: environment
-            ),
-            run=str(info.run_id),
-            run_name=info.run_name,
-            parent=self.platform.current_job(),
-        )
+        run_id, own_job = self.get_orchestrator_run_id(), self.platform.current_job()
+        specs = self._specs(info.snapshot, None, run_id, {}, lambda _: environment)
+        specs = replace(specs, run=str(info.run_id), run_name=info.run_name, parent=own_job)
         job = specs.isolated_step(info, image)
         try:
             self._submit_step(job, info.run_id, info.step_run_id)
@@ -268,23 +261,20 @@ class JobOrchestrator(IsolatedSteps):
             include_steps: Whether to tell it of the steps as well.
 
         Returns:
-            The status of the run and those of its steps, as ZenML has them. Nothing, if the run has
-            just been settled, if its own job is not known, or if it is not for this machine to say.
+            The status of the run and those of its steps, as ZenML has them; nothing, if the run has
+            just been settled.
         """
         steps = {name: step.status for name, step in run.steps.items()} if include_steps else None
         # ZenML has a run as failed as soon as a step is, while others go on.
         open_steps = steps and not all(status.is_finished for status in steps.values())
         is_over = run.status.is_finished and not open_steps
-        if not is_over and run.status not in run_store.WITHOUT_JOB:
-            own = self._own_job_status(run)
-            if own is None:
-                return None, None
-            if own.phase.is_terminal:
-                self._stop_leftovers(run, own)
-                self._ask(lambda: settle_run(run.id, own, lambda: self._jobs_of_steps(run)))
-                # ZenML makes the status of a static run of those of its steps.
-                return None, None
-        return run.status, steps
+        own = None if is_over or run.status in run_store.WITHOUT_JOB else self._own_job_status(run)
+        if own is None or not own.phase.is_terminal:
+            return run.status, steps
+        self._stop_leftovers(run, own)
+        self._ask(lambda: settle_run(run.id, own, lambda: self._jobs_of_steps(run)))
+        # ZenML makes the status of a static run of those of its steps.
+        return None, None
 
     def stop_run(self, run: PipelineRunResponse, graceful: bool = False) -> None:
         """Stops a run, from any process that has this package.
@@ -321,9 +311,7 @@ class JobOrchestrator(IsolatedSteps):
             # ZenML starts no step of it then.
             run_store.publish_stopping(child, run_store.PARENT_STOPPED)
         own = self._own_job_status(run)
-        is_over = run.status is ExecutionStatus.PAUSED or (
-            own is not None and own.phase.is_terminal
-        )
+        is_over = run.status is ExecutionStatus.PAUSED or (own and own.phase.is_terminal)
         if self.controller == "client" and not graceful:
             run_store.publish_metadata(run.id, self.id, {run_store.FORCE_STOP: True})
         if not is_over and (self.controller == "client" or graceful):
@@ -352,8 +340,7 @@ class JobOrchestrator(IsolatedSteps):
                 str(handle), cron=update.cron_expression, active=update.active
             )
         except (JobRefused, ValueError) as error:
-            message = f"The schedule `{schedule.name}` was not updated: {error}"
-            raise RuntimeError(message) from error
+            raise RuntimeError(f"Schedule `{schedule.name}` was not updated: {error}") from error
         if update.active is False:
             self._wait_for_runs(schedule)
 
@@ -387,24 +374,24 @@ class JobOrchestrator(IsolatedSteps):
             )
 
     def _wait_for_runs(self, schedule: ScheduleResponse) -> None:
-        clock, told = Clock(), False
-        while runs := [
-            run
-            for run in run_store.list_open_runs(schedule_id=schedule.id)
-            if run.status not in run_store.WITHOUT_JOB
-        ]:
-            if not told:
-                logger.warning(
-                    "The schedule `%s` does not fire any more. It is paused once its runs in "
-                    "progress have ended, since ZenML refuses their token then: %s. To not wait, "
-                    "stop them. If this is interrupted they go on, and you pause it again later.",
-                    schedule.name,
-                    ", ".join(run.name for run in runs),
-                )
-            told = True
+        def in_progress() -> list[PipelineRunResponse]:
+            runs = run_store.list_open_runs(schedule_id=schedule.id)
+            return [run for run in runs if run.status not in run_store.WITHOUT_JOB]
+
+        clock = Clock()
+        if runs := in_progress():
+            logger.warning(
+                "The schedule `%s` does not fire any more. It is paused once its runs in progress "
+                "have ended, since ZenML refuses their token then: %s. To not wait, stop them. If "
+                "this is interrupted they go on, and you pause it again later.",
+                schedule.name,
+                ", ".join(run.name for run in runs),
+            )
+        while runs:
             for run in runs:  # One whose job has died ends by this.
                 self.fetch_status(run_store.get_run(run.id))
             clock.wait(self.platform.poll_seconds)
+            runs = in_progress()
 
     # ---- What jobs of the engine ask
 
@@ -448,23 +435,15 @@ class JobOrchestrator(IsolatedSteps):
 
     # ---- Submission
 
-    def _start_controller(self, specs: JobSpecs, run: PipelineRunResponse) -> SubmissionResult:
+    def _start_controller(self, specs: JobSpecs, run: PipelineRunResponse) -> ClientController:
         """Starts the controller of a run in this process.
 
         Args:
             specs: Makes the jobs of the run.
             run: The run.
         """
-        snapshot = specs.snapshot
         self._publish(run, own_process())
-        controller = ClientController(
-            self._controller(specs, run),
-            run,
-            # What a function has submitted that has ended or was stopped, nobody else would end.
-            (lambda: self._stop_jobs(run)) if snapshot.is_dynamic else None,
-        )
-        synchronous = self._setting(snapshot, "synchronous")
-        return SubmissionResult(wait_for_completion=controller.wait if synchronous else None)
+        return ClientController(self._controller(specs, run), run, partial(self._stop_jobs, run))
 
     def _controller(self, specs: JobSpecs, run: PipelineRunResponse) -> Controller:
         """Makes what takes all steps to their end, or the function of a dynamic pipeline."""
@@ -521,7 +500,7 @@ class JobOrchestrator(IsolatedSteps):
                 # Before any job runs, so that no other execution can take this run for its own.
                 run = self._claim(snapshot, run, run_id or "")
             if in_client:
-                return self._start_controller(specs, run)
+                return self._submitted(snapshot, self._start_controller(specs, run).wait)
             handle = self._ask(lambda: platform.submit(own_job))
             begun = "The run's own job was submitted, and is being stopped."
             try:
@@ -533,10 +512,14 @@ class JobOrchestrator(IsolatedSteps):
             except BaseException:
                 self._ask(lambda: platform.stop(handle))
                 raise
-        if not self._setting(snapshot, "synchronous"):
-            return SubmissionResult()
-        claimed = run
-        return SubmissionResult(wait_for_completion=lambda: self._wait(claimed, handle))
+        return self._submitted(snapshot, partial(self._wait, run, handle))
+
+    def _submitted(
+        self, snapshot: PipelineSnapshotResponse, wait: Callable[[], None]
+    ) -> SubmissionResult:
+        """Lets ZenML wait for the end of the run, if the user wants that."""
+        synchronous = self._setting(snapshot, "synchronous")
+        return SubmissionResult(wait_for_completion=wait if synchronous else None)
 
     def _jobs(self, specs: JobSpecs) -> list[JobSpec]:
         """Makes the run's own job, and those of steps that are looked at before it is submitted.
@@ -551,8 +534,7 @@ class JobOrchestrator(IsolatedSteps):
         self, snapshot: PipelineSnapshotResponse, run: PipelineRunResponse, run_id: str
     ) -> PipelineRunResponse:
         """Gives a run its ID, if ZenML can store it."""
-        known = check_length(run_id)
-        return self._ask(lambda: run_store.claim_run(snapshot, run, known))
+        return self._ask(lambda: run_store.claim_run(snapshot, run, check_length(run_id)))
 
     def _wait(self, run: PipelineRunResponse, handle: JobHandle) -> None:
         """Waits for the end of a run, and shows the log of its own job meanwhile.
@@ -569,10 +551,8 @@ class JobOrchestrator(IsolatedSteps):
                 logger.info("The run's own job waits: %s", status.reason)
         log.finish()
         self._stop_leftovers(run, status)
-        ask(
-            self.platform,
-            lambda: raise_for_run(run.id, status, lambda: self._jobs_of_steps(run)),
-        )
+        jobs_of_steps = partial(self._jobs_of_steps, run)
+        ask(self.platform, lambda: raise_for_run(run.id, status, jobs_of_steps))
 
     def _ask(self, call: Callable[[], Result]) -> Result:
         """Asks the platform, or ZenML, until there is an answer, while a person waits for it."""
@@ -703,14 +683,13 @@ class JobOrchestrator(IsolatedSteps):
         for each in (run.id, *self._ask(lambda: run_store.list_children(run.id))):
             handles |= dict.fromkeys(self._ask(partial(platform.find, str(each))).values())
         known = self._ask(lambda: platform.describe(handles)) if handles else {}
-        passing: tuple[type[Exception], ...] = (*platform.transient, *run_store.TRANSIENT)
         refusals: list[Exception] = []
         for handle in handles:
             if handle == spared or (handle in known and known[handle].phase.is_terminal):
                 continue
             try:
                 self._ask(partial(platform.stop, handle))
-            except passing:
+            except (*platform.transient, *run_store.TRANSIENT):
                 raise
             except Exception as error:
                 logger.warning("A job of `%s` cannot be stopped, and goes on: %s", run.name, error)
@@ -744,9 +723,8 @@ class ContainerJobOrchestrator(JobOrchestrator, ContainerizedOrchestrator):
         builds = super().get_docker_builds(snapshot)
         if image := self.prebuilt_image():
             for build in builds:
-                named = build.settings.parent_image or image
-                changes = {"skip_build": True, "parent_image": named}
-                build.settings = build.settings.model_copy(update=changes)
+                update = {"skip_build": True, "parent_image": build.settings.parent_image or image}
+                build.settings = build.settings.model_copy(update=update)
         return builds
 
     def _image_of(self, snapshot: PipelineSnapshotResponse, step: str | None) -> str | None:

@@ -73,18 +73,19 @@ class ZenMLUnavailableError(RuntimeError):
     """ZenML does not answer. It is worth another try."""
 
 
-TRANSIENT = (ZenMLUnavailableError,)
+TRANSIENT: tuple[type[Exception], ...] = (ZenMLUnavailableError,)
 
 
-def outages() -> tuple[type[Exception], ...]:
-    """Returns the errors of ZenML's clients that another try may not meet.
+def is_outage(error: Exception) -> bool:
+    """Tells whether an error of ZenML's clients is one that another try may not meet.
 
-    It is called when there is an error: a client of a server does without SQLAlchemy, which takes a
-    tenth of what ZenML takes to import.
+    A client of a server does without SQLAlchemy, as long as there is no error: it takes a tenth of
+    what ZenML takes to import.
     """
     from sqlalchemy.exc import OperationalError
 
-    return RequestException, OperationalError
+    overloaded = isinstance(error, RuntimeError) and OVERLOADED.match(str(error))
+    return bool(overloaded) or isinstance(error, (RequestException, OperationalError))
 
 
 @contextmanager
@@ -96,10 +97,8 @@ def asking_zenml() -> Iterator[None]:
     """
     try:
         yield
-    except outages() as error:
-        raise ZenMLUnavailableError(f"ZenML does not answer: {error}") from error
-    except RuntimeError as error:
-        if OVERLOADED.match(str(error)):
+    except Exception as error:
+        if is_outage(error):
             raise ZenMLUnavailableError(f"ZenML does not answer: {error}") from error
         raise
 
@@ -160,14 +159,6 @@ class ZenMLRun:
         forced = FORCE_STOP in get_run(self.run.id).run_metadata
         return StopRequest.FORCED if forced else StopRequest.GRACEFUL
 
-    def was_told_failed(self) -> bool:
-        """Tells whether `end_run` has said that the run failed.
-
-        As soon as a step of it fails ZenML has a run as failed too, and then without a reason.
-        """
-        run = get_run(self.run.id)
-        return run.status.is_failed and bool(run.get_body().status_reason)
-
     def step_records(self) -> Mapping[str, StepRecord]:
         """Returns what ZenML has of all steps that have begun, by their names."""
         attempts: dict[str, list[StepRunResponse]] = {}
@@ -187,9 +178,9 @@ class ZenMLRun:
         request = self._factory.create_request(name)
         try:
             self._factory.populate_request(request)
-        except outages():
-            raise
         except Exception as error:  # What is wrong with it, the step itself says best.
+            if is_outage(error):
+                raise
             logger.warning("Step `%s` is not looked up in the cache: %s", name, error)
             return False
         if request.status is not ExecutionStatus.CACHED:
@@ -217,9 +208,9 @@ class ZenMLRun:
         if not stopped:
             try:
                 self._publish_unstarted(name, cause)
-            except outages():
-                raise
             except Exception as error:  # ZenML takes no more steps once a run has failed.
+                if is_outage(error):
+                    raise
                 logger.warning("ZenML is not told how step `%s` ended (%s): %s", name, cause, error)
         return cause
 
@@ -270,9 +261,8 @@ def list_step_runs(
     run_id: UUID, *, name: str | None = None, hydrate: bool
 ) -> list[StepRunResponse]:
     """Lists the step runs of a run, each attempt on its own."""
-    named = {"name": name} if name is not None else {}
     return depaginate(
-        Client().list_run_steps, pipeline_run_id=run_id, hydrate=hydrate, size=200, **named
+        Client().list_run_steps, pipeline_run_id=run_id, name=name, hydrate=hydrate, size=200
     )
 
 
@@ -402,20 +392,21 @@ def inherit_stop(run: PipelineRunResponse) -> None:
 
 
 @asking_zenml()
-def end_run(run_id: UUID, reason: str, *, failed: bool) -> None:
+def end_run(run_id: UUID, reason: str, *, failed: bool, causes: str = "") -> None:
     """Records the end of a run, of the steps that it leaves open, and of its children.
 
     Args:
         run_id: The run in ZenML.
         reason: Why, in words.
         failed: Whether it failed; otherwise it was stopped.
+        causes: Why steps of it have failed, if that is why it did.
     """
     for each in (*list_children(run_id), run_id):
         for step in list_step_runs(each, hydrate=False):
             if step.status not in TERMINAL:
                 end_step_run(step, reason, stopped=not failed)
         run = get_run(each)
-        if run.status.is_finished:
+        if run.status.is_finished and not (failed and is_unexplained(run)):
             continue
         if failed:
             status = ExecutionStatus.FAILED
@@ -425,8 +416,17 @@ def end_run(run_id: UUID, reason: str, *, failed: bool) -> None:
             # Of a static pipeline, ZenML makes it `stopped` itself, since all steps have ended.
             status = ExecutionStatus.STOPPING
         with suppress(IllegalOperationError):  # It has just reported its end itself.
-            short = shorten(reason, MAX_REASON)
+            short = shorten(causes or reason, MAX_REASON)
             publish_pipeline_run_status_update(each, status, status_reason=short)
+
+
+def is_unexplained(run: PipelineRunResponse) -> bool:
+    """Tells whether a run has failed, and nobody has said why.
+
+    ZenML has a static run as failed as soon as a step is, while others go on. A dynamic run has the
+    exception of its function.
+    """
+    return run.status.is_failed and not is_dynamic(run) and not run.get_body().status_reason
 
 
 def cause_of(step: StepRunResponse, cause: str) -> str:

@@ -27,11 +27,6 @@ class JobConfig(BaseOrchestratorConfig):
     """What ZenML asks every config on the engine."""
 
     @property
-    def is_synchronous(self) -> bool:
-        """Whether `pipeline()` waits for the run, unless a setting says otherwise."""
-        return bool(getattr(self, "synchronous", True))
-
-    @property
     def handles_step_retries(self) -> bool:
         """A retry is a new job, so that a step that was killed is retried too."""
         return True

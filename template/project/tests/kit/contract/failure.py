@@ -30,6 +30,7 @@ class FailureContract(Contract):
     ) -> None:
         assert "`fail` failed: ValueError: as it was told to (log: " in str(failing.error)
         assert failing.run.status is ExecutionStatus.FAILED
+        assert "`fail` failed: ValueError" in str(failing.run.get_body().status_reason)
         assert failing.steps == {"fail": ExecutionStatus.FAILED}
 
     @posix
