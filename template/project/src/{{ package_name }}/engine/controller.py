@@ -113,11 +113,10 @@ class Controller:
 
     def __post_init__(self) -> None:
         """Begins with nothing known of the run."""
-        self._transient = (*self.platform.transient, *self.store.transient)
         self._dag = Dag(self.plan.upstream)
         self._limit = self.plan.max_parallelism or max(1, len(self.plan.upstream))
         # When the platform knows all that a controller before this one has submitted.
-        self._known_at = NEVER
+        self._known_at = self.clock.now() + self.platform.unknown_seconds
         self._is_recovered = False
         self._watched = False
         self._attempts: dict[str, int] = {}
@@ -146,14 +145,13 @@ class Controller:
             Whether it has not failed. ZenML knows of successes and stops.
         """
         failures = 0
-        self._known_at = self.clock.now() + self.platform.unknown_seconds
         with ExitStack() as watch:
             while True:
                 try:
                     self._open(watch)
                     if self._is_recovered and self._advance():
                         return not self._causes or self._stop is not StopRequest.NONE
-                except self._transient as error:
+                except (*self.platform.transient, *self.store.transient) as error:
                     logger.warning("The run is delayed, since there was no answer: %s", error)
                     pause = backoff(failures, error)
                     failures += 1
