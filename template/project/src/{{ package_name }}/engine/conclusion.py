@@ -11,7 +11,7 @@ from zenml.exceptions import RunStoppedException
 from zenml.logger import get_logger
 
 from .protocols import JobStatus, Phase
-from .run_store import STOPPED, ZenMLRun, describe_exception, end_run, get_run, is_dynamic
+from .run_store import STOPPED, ZenMLRun, describe_exception, end_run, get_run, is_unexplained
 from .sightings import NO_REASON, describe_end
 from .texts import LONGEST_ERROR, shorten
 
@@ -43,15 +43,16 @@ def settle_run(
     if run.status in STOPPED or (end.phase is Phase.STOPPED and not run.status.is_finished):
         end_run(run_id, WAS_STOPPED, failed=False)
     elif not run.status.is_successful and run.status is not ExecutionStatus.PAUSED:
-        assert run.snapshot is not None
-        store = ZenMLRun(run.snapshot, run)
-        known = run.steps.keys() | (() if is_dynamic(run) else run.snapshot.step_configurations)
+        snapshot = run.snapshot
+        assert snapshot is not None
+        store = ZenMLRun(snapshot, run)
+        known = run.steps.keys() | (() if snapshot.is_dynamic else snapshot.step_configurations)
         jobs = jobs_of_steps()
         for name, job in jobs.items():
             if job.phase is Phase.FAILED and name in known:
                 store.end_step(name, describe_end(job), stopped=False)
         # Also of a run that has failed: steps may be open that only its own job could have ended.
-        causes = "; ".join(describe_failed_steps(run, jobs)) if run.status.is_finished else ""
+        causes = "; ".join(describe_failed_steps(run, jobs)) if is_unexplained(run) else ""
         end_run(run_id, describe_own_job(end), failed=True, causes=causes)
     return run
 

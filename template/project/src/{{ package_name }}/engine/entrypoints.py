@@ -63,8 +63,7 @@ class EngineEntrypoint(BaseEntrypointConfiguration):
     @classmethod
     def get_entrypoint_options(cls) -> dict[str, bool]:
         """Adds what our commands may say beside ZenML's own options."""
-        ours = {SOURCE_ROOT_OPTION: False, RUN_ID_OPTION: False}
-        return super().get_entrypoint_options() | ours
+        return super().get_entrypoint_options() | {SOURCE_ROOT_OPTION: False, RUN_ID_OPTION: False}
 
     def prepare_code_environment(self) -> None:
         """Fetches the user's code, if it is not here already."""

@@ -544,15 +544,14 @@ class JobOrchestrator(IsolatedSteps):
             RunStoppedException: If it was stopped.
         """
         log = LogFollower(self.platform, handle)
-        for status in watch_job(self.platform, handle, Clock(), run=str(run.id)):
-            if status.phase is not Phase.PENDING:
+        for job in watch_job(self.platform, handle, Clock(), run=str(run.id)):
+            if job.phase is not Phase.PENDING:
                 log.start()
-            elif status.reason:
-                logger.info("The run's own job waits: %s", status.reason)
+            elif job.reason:
+                logger.info("The run's own job waits: %s", job.reason)
         log.finish()
-        self._stop_leftovers(run, status)
-        jobs_of_steps = partial(self._jobs_of_steps, run)
-        ask(self.platform, lambda: raise_for_run(run.id, status, jobs_of_steps))
+        self._stop_leftovers(run, job)
+        ask(self.platform, partial(raise_for_run, run.id, job, partial(self._jobs_of_steps, run)))
 
     def _ask(self, call: Callable[[], Result]) -> Result:
         """Asks the platform, or ZenML, until there is an answer, while a person waits for it."""
@@ -578,7 +577,7 @@ class JobOrchestrator(IsolatedSteps):
             snapshot=snapshot,
             run=str(run.id) if run else None,
             run_name=run.name if run else "",
-            entrypoint=ON_HOST if self.code_is_shared else IN_CONTAINER,
+            entrypoint=self._entrypoint(),
             settings_for=self.get_settings,
             image_for=lambda step: self._image_of(snapshot, step),
             grace_seconds=self.grace_seconds,
@@ -587,6 +586,10 @@ class JobOrchestrator(IsolatedSteps):
             run_id={} if run_id is None else {self.run_id.variable: run_id},
             directory=str(Path.cwd()) if self.code_is_shared else None,
         )
+
+    def _entrypoint(self) -> tuple[str, ...]:
+        """Returns how ZenML's entrypoint is started: a program, and its first arguments."""
+        return ON_HOST if self.code_is_shared else IN_CONTAINER
 
     def _image_of(self, snapshot: PipelineSnapshotResponse, step: str | None) -> str | None:
         """Returns the image of a step, or that of the pipeline itself (None)."""

@@ -32,8 +32,7 @@ def ask(
     clock: Clock | None = None,
 ) -> Result:
     """Asks the platform, or ZenML, again and again until there is an answer."""
-    transient = (*platform.transient, *TRANSIENT)
-    return call_with_retries(call, transient, seconds=seconds, clock=clock)
+    return call_with_retries(call, (*platform.transient, *TRANSIENT), seconds=seconds, clock=clock)
 
 
 def look(

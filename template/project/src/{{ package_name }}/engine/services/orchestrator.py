@@ -8,7 +8,7 @@ an orchestrator does with that job, it does with the execution.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from zenml.metadata.metadata_types import MetadataType, Uri
 
@@ -64,9 +64,9 @@ class ServiceOrchestrator(ContainerJobOrchestrator):
         elif own is not None:
             self._ask(lambda: self.service.stop(own))
 
-    def _specs(self, *arguments: Any) -> JobSpecs:
-        """Makes what makes the jobs, each with our supervisor as its first process."""
-        return replace(super()._specs(*arguments), entrypoint=("python", "-m", self.container))
+    def _entrypoint(self) -> tuple[str, ...]:
+        """Returns how each container begins: with the supervisor, as its first process."""
+        return ("python", "-m", self.container)
 
     def _jobs(self, specs: JobSpecs) -> list[JobSpec]:
         """Makes the one job of a static pipeline, or those of a dynamic one."""
