@@ -22,7 +22,7 @@ from copier import Settings, run_copy
 
 # The engine beside its fork server (the folder `processes`), which has a life of its own, and what
 # only services need that run the DAG.
-ENGINE_LIMIT = 2056
+ENGINE_LIMIT = 2000
 FORK_SERVER = "processes"
 SERVICES_LIMIT = 500
 SERVICES = "services"

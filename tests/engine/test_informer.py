@@ -69,44 +69,35 @@ def source() -> FakeSource:
 
 
 @pytest.fixture
-def changed() -> list[str | None]:
+def changed() -> list[tuple[str, int]]:
     """What the informer has told."""
     return []
 
 
 @pytest.fixture
-def watcher(source: FakeSource, changed: list[str | None]) -> Iterator[Informer[int]]:
+def watcher(source: FakeSource, changed: list[tuple[str, int]]) -> Iterator[Informer[int]]:
     """An informer of the source, which is not started."""
-    made = Informer(source, changed.append, transient=(AwayError,))
+    made = Informer(source, lambda *item: changed.append(item), (AwayError,))
     yield made
     made.close()
 
 
 def test_what_is_there_is_known_and_each_change_is_told(
-    source: FakeSource, watcher: Informer[int], changed: list[str | None]
+    source: FakeSource, watcher: Informer[int], changed: list[tuple[str, int]]
 ) -> None:
     watcher.start(5)
     assert (watcher.get("a"), watcher.get("b")) == (1, None)
     source.events.put(Event("v1", "b", 2))
     source.events.put(Event("v2"))
-    source.events.put(Event("v3", "a", 1, deleted=True))
+    source.events.put(Event("v3", "a", 7, deleted=True))
     wait_until(lambda: watcher.is_gone("a"))
-    assert watcher.items() == [2]
+    assert (watcher.get("a"), watcher.get("b")) == (None, 2)
     assert not watcher.is_gone("b")
     assert not watcher.is_gone("never")
-    assert changed == [None, "b", "a"]
-
-
-def test_what_is_deleted_can_be_kept(source: FakeSource) -> None:
-    keeping = Informer(source, lambda _: None, transient=(AwayError,), keep_deleted=True)
-    keeping.start(5)
-    source.events.put(Event("v1", "a", 7, deleted=True))
-    wait_until(lambda: keeping.get("a") == 7)
-    source.present = {}
-    source.events.put(ExpiredVersionError())
-    wait_until(lambda: source.lists == 2)
-    assert keeping.get("a") == 7
-    keeping.close()
+    wait_until(lambda: changed == [("a", 1), ("b", 2), ("a", 7)])
+    source.events.put(Event("v4", "a", 3))
+    wait_until(lambda: watcher.get("a") == 3)
+    assert not watcher.is_gone("a")
 
 
 def test_a_watch_that_breaks_off_goes_on_from_the_last_event(
@@ -119,13 +110,20 @@ def test_a_watch_that_breaks_off_goes_on_from_the_last_event(
     assert source.lists == 1
 
 
-def test_an_expired_version_is_listed_again(source: FakeSource, watcher: Informer[int]) -> None:
+def test_an_expired_version_is_listed_again_and_what_is_not_there_is_gone(
+    source: FakeSource, watcher: Informer[int], changed: list[tuple[str, int]]
+) -> None:
     watcher.start(5)
-    source.present = {"c": 3}
-    source.events.put(ExpiredVersionError())
-    wait_until(lambda: watcher.get("c") == 3)
-    assert watcher.is_gone("a")
-    assert source.watched_from[-1] == "list-2"
+    for _ in range(2):
+        changed.clear()
+        source.present = {"c": 3}
+        source.events.put(ExpiredVersionError())
+        wait_until(lambda: changed[-1:] == [("c", 3)])
+        assert watcher.is_gone("a")
+        assert watcher.get("c") == 3
+    # That `a` is gone is told once.
+    assert changed == [("c", 3)]
+    wait_until(lambda: source.watched_from[-1] == "list-3")
 
 
 def test_a_source_that_is_away_at_first_is_asked_again(
@@ -173,7 +171,7 @@ def test_a_server_that_ends_each_watch_at_once_is_not_asked_all_the_time(
 
 def test_nothing_is_left_of_one_that_is_closed(source: FakeSource) -> None:
     for _ in range(10):
-        opened = Informer(source, lambda _: None, transient=(AwayError,))
+        opened = Informer(source, lambda *_: None, (AwayError,))
         opened.start(5)
         assert opened._thread.is_alive()
         opened.close()

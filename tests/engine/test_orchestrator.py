@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
 from uuid import UUID, uuid4
 
@@ -30,6 +31,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 from zenml.client import Client
 from zenml.config.global_config import GlobalConfiguration
+from zenml.config.schedule import Schedule
 from zenml.config.step_run_info import StepRunInfo
 from zenml.entrypoints.step_entrypoint_configuration import StepEntrypointConfiguration
 from zenml.enums import ExecutionStatus, MetadataResourceTypes
@@ -467,6 +469,21 @@ def test_a_child_is_not_stopped_by_force_alone_and_the_error_says_what_to_do(
 
 
 # ---- Schedules
+
+
+def test_a_platform_is_told_the_times_of_a_schedule_in_utc_however_zenml_has_stored_them() -> None:
+    wanted = Schedule(
+        name="nightly",
+        start_time=datetime(2030, 1, 1, 1, 30, tzinfo=timezone(timedelta(hours=2))),
+        interval_second=timedelta(hours=1),
+    )
+    wanted.end_time = datetime(2030, 5, 1, 7)  # noqa: DTZ001 - as MySQL returns it
+    told = orchestrators.schedule_of(cast("Any", wanted))
+    assert told.start_time == datetime(2029, 12, 31, 23, 30, tzinfo=timezone.utc)
+    assert told.start_time.utcoffset() == timedelta(0)
+    assert told.end_time == datetime(2030, 5, 1, 7, tzinfo=timezone.utc)
+    assert (told.name, told.interval_second) == ("nightly", timedelta(hours=1))
+    assert (told.cron_expression, told.run_once_start_time, told.catchup) == (None, None, False)
 
 
 @IN_JOB

@@ -112,7 +112,7 @@ class NotedJobs:
 
     # Schedules
 
-    def create_schedule(self, trigger: Any, job: Any) -> str:
+    def create_schedule(self, schedule: Any, job: Any) -> str:
         return "schedule"
 
     def update_schedule(self, handle: str, *, cron: str | None, active: bool | None) -> None: ...

@@ -138,7 +138,7 @@ ProcessJob._end = _one
         {
             "engine/orchestrator.py": """
 class Ignored:
-    def create_schedule(self, trigger, job):
+    def create_schedule(self, schedule, job):
         return "ignored"
 
 

@@ -23,10 +23,11 @@ from .watching import RunWatch, age, job_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from zenml.config.schedule import Schedule
     from zenml.service_connectors.service_connector import ServiceConnector
 
     from ..config import Config, Settings
-    from ..engine.protocols import JobHandle, JobSpec, JobStatus, Trigger
+    from ..engine.protocols import JobHandle, JobSpec, JobStatus
     from .client import Object
 
 logger = get_logger(__name__)
@@ -272,9 +273,9 @@ class KubernetesPlatform:
 
     # ---- Schedules
 
-    def create_schedule(self, trigger: Trigger, job: JobSpec) -> str:
+    def create_schedule(self, schedule: Schedule, job: JobSpec) -> str:
         """Creates a CronJob, and returns its name."""
-        cron = cron_expression(trigger)
+        cron = cron_expression(schedule)
         controller = manifests.job_manifest(job, self._config)
         return self._create_with_secret(cron_job_manifest(controller, job, cron), job)
 

@@ -13,28 +13,30 @@ from typing import TYPE_CHECKING, cast
 from .manifests import given
 
 if TYPE_CHECKING:
+    from zenml.config.schedule import Schedule
+
     from ..config import Settings
-    from ..engine.protocols import JobSpec, Trigger
+    from ..engine.protocols import JobSpec
     from .client import Object
 
 
-def cron_expression(trigger: Trigger) -> str:
+def cron_expression(schedule: Schedule) -> str:
     """Returns the cron expression of a schedule.
 
     Raises:
         ValueError: If a CronJob cannot keep to the schedule.
     """
     refused = []
-    if not trigger.cron:
+    if not schedule.cron_expression:
         refused.append("no `cron_expression`")
-    if trigger.start is not None and trigger.start > datetime.now(timezone.utc):
-        refused.append(f"`start_time={trigger.start}`, which is to come")
-    if trigger.end is not None:
-        refused.append(f"`end_time={trigger.end}`")
-    if trigger.catchup:
+    if schedule.start_time is not None and schedule.start_time > datetime.now(timezone.utc):
+        refused.append(f"`start_time={schedule.start_time}`, which is to come")
+    if schedule.end_time is not None:
+        refused.append(f"`end_time={schedule.end_time}`")
+    if schedule.catchup:
         refused.append("`catchup`")
-    if trigger.cron and not refused:
-        return trigger.cron
+    if schedule.cron_expression and not refused:
+        return schedule.cron_expression
     raise ValueError(
         f"The schedule has {', '.join(refused)}. Kubernetes starts a schedule at once, keeps it "
         "until it is deleted, and does not make up for what was missed. Give it just a "

@@ -86,10 +86,9 @@ class RunWatch:
         """
         self.run, self._changed = run, changed
         self.newest_pods: dict[str, Object] = {}
-        self.jobs = Informer(Listing(cluster, "Job", run), changed, transient=TRANSIENT)
-        # Also those that are gone by now: they say why their Job failed.
-        pods = Listing(cluster, "Pod", run)
-        self._pods = Informer(pods, self._note, transient=TRANSIENT, keep_deleted=True)
+        jobs, pods = (Listing(cluster, kind, run) for kind in ("Job", "Pod"))
+        self.jobs = Informer(jobs, lambda name, _: changed(name), TRANSIENT)
+        self._pods = Informer(pods, self._note, TRANSIENT)
         try:
             self._pods.start(START_SECONDS)
             self.jobs.start(START_SECONDS)
@@ -102,11 +101,11 @@ class RunWatch:
         self.jobs.close()
         self._pods.close()
 
-    def _note(self, name: str | None) -> None:
-        for pod in self._pods.items() if name is None else [self._pods.get(name)]:
-            if pod and age(pod) >= age(self.newest_pods.get(job_of(pod), pod)):
-                self.newest_pods[job_of(pod)] = pod
-                self._changed(job_of(pod))
+    def _note(self, _: str, pod: Object) -> None:
+        """Keeps the newest pod of a Job, also when it is gone: it says why its Job failed."""
+        if age(pod) >= age(self.newest_pods.get(job_of(pod), pod)):
+            self.newest_pods[job_of(pod)] = pod
+            self._changed(job_of(pod))
 
 
 def job_of(pod: Object) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..engine.protocols import Trigger
+    from zenml.config.schedule import Schedule
 
 # Weekdays are counted from 0, which is Sunday, in cron, and from 1 by AWS.
 WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
@@ -21,7 +21,7 @@ CRON_FIELDS = 5
 AWS_FIELDS = 6
 
 
-def schedule(wanted: Trigger, time_zone: str) -> dict[str, Any]:
+def write_schedule(wanted: Schedule, time_zone: str) -> dict[str, Any]:
     """Says when EventBridge Scheduler is to start a pipeline.
 
     Args:
@@ -40,28 +40,28 @@ def schedule(wanted: Trigger, time_zone: str) -> dict[str, Any]:
             "missed: leave it out."
         )
     # A start that is past is as good as none, and AWS refuses it.
-    begins_later = wanted.start is not None and wanted.start > datetime.now(timezone.utc)
+    begins_later = wanted.start_time is not None and wanted.start_time > datetime.now(timezone.utc)
     return {
         "ScheduleExpression": expression(wanted),
-        "ScheduleExpressionTimezone": time_zone if wanted.cron else "UTC",
+        "ScheduleExpressionTimezone": time_zone if wanted.cron_expression else "UTC",
         "FlexibleTimeWindow": {"Mode": "OFF"},
-        "StartDate": wanted.start if begins_later else None,
-        "EndDate": wanted.end,
+        "StartDate": wanted.start_time if begins_later else None,
+        "EndDate": wanted.end_time,
     }
 
 
-def expression(wanted: Trigger) -> str:
+def expression(wanted: Schedule) -> str:
     """Writes when a schedule is due.
 
     Raises:
         ValueError: If that cannot be written.
     """
-    if wanted.cron:
-        return f"cron({aws_cron(wanted.cron)})"
-    if wanted.interval_seconds is not None:
-        return f"rate({rate(timedelta(seconds=wanted.interval_seconds))})"
-    assert wanted.run_once_at is not None, "ZenML takes no schedule that has none of them"
-    return f"at({wanted.run_once_at:%Y-%m-%dT%H:%M:%S})"
+    if wanted.cron_expression:
+        return f"cron({aws_cron(wanted.cron_expression)})"
+    if wanted.interval_second is not None:
+        return f"rate({rate(wanted.interval_second)})"
+    assert wanted.run_once_start_time is not None, "ZenML takes no schedule that has none of them"
+    return f"at({wanted.run_once_start_time:%Y-%m-%dT%H:%M:%S})"
 
 
 def rate(interval: timedelta) -> str:

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from typing import Any
 
+    from zenml.config.schedule import Schedule
+
     from ..config import Config, Settings
-    from ..engine.protocols import JobHandle, JobSpec, JobStatus, Trigger
+    from ..engine.protocols import JobHandle, JobSpec, JobStatus
     from .aws import Aws
 
 # What SageMaker says of a job of a name that is taken.
@@ -154,7 +156,7 @@ class SageMakerService(PipelineService):
 
     # ---- Schedules
 
-    def create_schedule(self, trigger: Trigger, job: JobSpec) -> str:
+    def create_schedule(self, schedule: Schedule, job: JobSpec) -> str:
         """Lets EventBridge Scheduler start a pipeline of the schedule's own at each firing."""
         role = self._config.scheduler_role
         if role is None:
@@ -163,7 +165,7 @@ class SageMakerService(PipelineService):
                 "EventBridge Scheduler may assume to start the pipeline."
             )
         settings = cast("Settings", job.settings)
-        when = schedules.schedule(trigger, settings.schedule_time_zone)
+        when = schedules.write_schedule(schedule, settings.schedule_time_zone)
         name = unique_name(job.name, unique=str(job.key), max_length=LONGEST_SCHEDULE_NAME)
         target = {"RoleArn": role, "SageMakerPipelineParameters": {"PipelineParameterList": []}}
         pipeline = Pipeline(self.aws, name, self._config.execution_role)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..engine.protocols import Trigger
+    from zenml.config.schedule import Schedule
 
 CRON_FIELDS = 5
 
@@ -25,7 +25,7 @@ MINUTE, HOUR, DAY, WEEK = (
 ZONE = re.compile(r"(?:CRON_)?TZ=(\S+)\s+(.*)", re.DOTALL)
 
 
-def schedule(wanted: Trigger, time_zone: str, most_runs: int) -> dict[str, Any]:
+def write_schedule(wanted: Schedule, time_zone: str, most_runs: int) -> dict[str, Any]:
     """Says when Vertex AI is to start a pipeline.
 
     Args:
@@ -46,16 +46,15 @@ def schedule(wanted: Trigger, time_zone: str, most_runs: int) -> dict[str, Any]:
         )
     found: dict[str, Any] = {"maxConcurrentRunCount": most_runs}
     now = datetime.now(timezone.utc)
-    start = wanted.start or now
-    if wanted.cron:
-        found["cron"] = with_time_zone(wanted.cron, time_zone)
-    elif wanted.interval_seconds is not None:
+    start = wanted.start_time or now
+    if wanted.cron_expression:
+        found["cron"] = with_time_zone(wanted.cron_expression, time_zone)
+    elif wanted.interval_second is not None:
         start = start.replace(second=0, microsecond=0)  # Or the first would come an interval late.
-        interval = timedelta(seconds=wanted.interval_seconds)
-        found["cron"] = with_time_zone(every(interval, start), "UTC")
+        found["cron"] = with_time_zone(every(wanted.interval_second, start), "UTC")
     else:  # ZenML takes no schedule that has none of them.
-        assert wanted.run_once_at is not None
-        due = wanted.run_once_at
+        assert wanted.run_once_start_time is not None
+        due = wanted.run_once_start_time
         # A cron expression has whole minutes.
         due += timedelta(seconds=-due.second % 60)
         if due <= now:
@@ -67,8 +66,8 @@ def schedule(wanted: Trigger, time_zone: str, most_runs: int) -> dict[str, Any]:
         start = max(start, due - MINUTE)  # A cron expression has no year.
     if start > now:  # A start that is past is as good as none.
         found["startTime"] = start.isoformat()
-    if wanted.end is not None:
-        found["endTime"] = wanted.end.isoformat()
+    if wanted.end_time is not None:
+        found["endTime"] = wanted.end_time.isoformat()
     return found
 
 

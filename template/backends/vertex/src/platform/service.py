@@ -25,14 +25,16 @@ from .google_cloud import (
 )
 from .job_status import is_ending, status_of, word_of
 from .names import CUSTOM, LONGEST_JOB_ID, LONGEST_LABEL, PIPELINE, JobName, own_job
-from .schedules import schedule, time_zone_of, with_time_zone
+from .schedules import time_zone_of, with_time_zone, write_schedule
 from .secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from zenml.config.schedule import Schedule
+
     from ..config import Config, Settings
-    from ..engine.protocols import JobHandle, JobSpec, JobStatus, Trigger
+    from ..engine.protocols import JobHandle, JobSpec, JobStatus
     from .google_cloud import Object
 
 # The labels of custom jobs, by which they are found: the parts of the job's key.
@@ -212,12 +214,12 @@ class VertexService(PipelineService):
 
     # ---- Schedules
 
-    def create_schedule(self, trigger: Trigger, job: JobSpec) -> str:
+    def create_schedule(self, schedule: Schedule, job: JobSpec) -> str:
         """Creates a schedule of Vertex AI, which creates a pipeline job at each firing."""
         settings = cast("Settings", job.settings)
         zone, most = settings.schedule_time_zone, settings.schedule_max_concurrent_runs
-        when = schedule(trigger, zone, most)
-        name = unique_name(trigger.name, unique=str(job.key), max_length=LONGEST_LABEL)
+        when = write_schedule(schedule, zone, most)
+        name = unique_name(str(schedule.name), unique=str(job.key), max_length=LONGEST_LABEL)
         schedules = f"{self.parent}/schedules"
         if known := next(self._pages(schedules, "schedules", f'display_name="{name}"'), None):
             return str(known["name"])

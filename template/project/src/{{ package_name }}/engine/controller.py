@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cache
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -153,11 +154,9 @@ class Controller:
                         return not self._causes or self._stop is not StopRequest.NONE
                 except (*self.platform.transient, *self.store.transient) as error:
                     logger.warning("The run is delayed, since there was no answer: %s", error)
-                    pause = backoff(failures, error)
-                    failures += 1
+                    pause, failures = backoff(failures, error), failures + 1
                 else:
-                    pause = self._pause()
-                    failures = 0
+                    pause, failures = self._pause(), 0
                 self.clock.wait(pause)
 
     def interrupt(self) -> None:
@@ -297,19 +296,14 @@ class Controller:
 
     def _observe(self) -> None:
         """Asks the platform how jobs are: of those that have changed, or of all when it is time."""
-        now = self.clock.now()
+        now, looked = self.clock.now(), self._looked
         changed = {self._changed.get() for _ in range(self._changed.qsize())}
         handles = [handle for handle in changed if handle in self._steps]
-        if None in changed or now >= self._looked + self.platform.poll_seconds:
-            self._looked = now
-            handles = [*self._steps]
-        if not handles:
-            return
-        try:
-            found = self.platform.describe(handles)
-        except BaseException:
-            self._looked = NEVER  # Whatever has changed is still to be seen.
-            raise
+        if None in changed or now >= looked + self.platform.poll_seconds:
+            looked, handles = now, [*self._steps]
+        self._looked = NEVER  # Without an answer, whatever has changed is still to be seen.
+        found = self.platform.describe(handles) if handles else {}
+        self._looked = looked
         for handle in handles:
             self._judge(self._steps[handle], found.get(handle))
 
@@ -343,7 +337,7 @@ class Controller:
             if attempt.handle is not None:
                 self._steps.pop(attempt.handle, None)
             del self._active[name], self._pending[name]
-        jobs: dict[str, tuple[int, JobHandle]] | None = None
+        jobs = cache(lambda: last_jobs(self.platform.find(self.plan.run)))
         for name in list(self._pending):
             attempt = self._active[name]
             if attempt.handle is None and not self._dag.halted:
@@ -352,9 +346,7 @@ class Controller:
             elif attempt.handle is None:
                 # Nothing may start any more: the platform is asked instead, once for all of them,
                 # and for long enough that a request on its way has arrived.
-                if jobs is None:
-                    jobs = last_jobs(self.platform.find(self.plan.run))
-                number, handle = jobs.get(name, (0, None))
+                number, handle = jobs().get(name, (0, None))
                 if handle is not None and number >= attempt.number:
                     self._know(name, handle)
                 elif self.clock.now() - attempt.asked_at > IN_FLIGHT_SECONDS:

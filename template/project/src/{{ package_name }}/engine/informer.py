@@ -81,22 +81,19 @@ class Informer(Generic[Item]):
 
     Attributes:
         source: Lists and watches.
-        changed: Is called in the informer's thread with the name of an item that has changed, or
-            with None when several may have. It returns at once.
+        changed: Is called in the informer's thread with the name of an item that may have changed,
+            and the item as it is now, or was last. It returns at once.
         transient: The errors of the source after which it is asked again. Any other is final,
             unless the source has answered before: what was allowed once will be so again.
-        keep_deleted: Whether items stay known, as they were last, when they are deleted.
     """
 
     source: Source[Item]
-    changed: Callable[[str | None], None]
+    changed: Callable[[str, Item], None]
     transient: tuple[type[Exception], ...]
-    keep_deleted: bool = False
 
     def __post_init__(self) -> None:
         """Asks nobody yet."""
-        self._items: dict[str, Item] = {}
-        self._seen: set[str] = set()
+        self._items: dict[str, Item | None] = {}  # None once it is deleted
         self._known = threading.Event()  # or it has failed for good
         self._closed = threading.Event()
         self._final: Exception | None = None
@@ -131,17 +128,12 @@ class Informer(Generic[Item]):
             self._thread.join(0.05)
 
     def get(self, name: str) -> Item | None:
-        """Returns an item; None if it is not known."""
+        """Returns an item; None if it is not known, or is gone."""
         return self._items.get(name)
-
-    def items(self) -> list[Item]:
-        """Returns all items that are known."""
-        return list(self._items.values())
 
     def is_gone(self, name: str) -> bool:
         """Tells whether an item was there and is not any more."""
-        # In this order: an item that is just being added is put there before it counts as seen.
-        return name in self._seen and name not in self._items
+        return name in self._items and self._items[name] is None
 
     def _follow(self) -> None:
         version: str | None = None
@@ -153,8 +145,7 @@ class Informer(Generic[Item]):
                     version = self._list()
                     self._known.set()
                 for event in self.source.watch(version):
-                    version = event.version
-                    failures = 0
+                    version, failures = event.version, 0
                     self._take(event)
             except ExpiredVersionError:
                 version = None
@@ -173,17 +164,11 @@ class Informer(Generic[Item]):
 
     def _list(self) -> str:
         present, version = self.source.list()
-        self._items = {**self._items, **present} if self.keep_deleted else dict(present)
-        self._seen |= set(present)
-        self.changed(None)
+        for name, item in {**self._items, **present}.items():
+            self._take(Event(version, name, item, deleted=name not in present))
         return version
 
     def _take(self, event: Event[Item]) -> None:
-        if event.item is None:
-            return
-        if event.deleted and not self.keep_deleted:
-            self._items.pop(event.name, None)
-        else:
-            self._items[event.name] = event.item
-        self._seen.add(event.name)
-        self.changed(event.name)
+        if event.item is not None:
+            self._items[event.name] = None if event.deleted else event.item
+            self.changed(event.name, event.item)

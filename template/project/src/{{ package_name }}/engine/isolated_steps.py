@@ -50,19 +50,29 @@ class IsolatedStep:
 
 
 class IsolatedSteps(BaseOrchestrator):
-    """What an orchestrator knows of isolated steps."""
+    """What an orchestrator knows of its platform, and of the isolated steps that are there.
 
-    # ZenML may make several objects of one orchestrator; the isolated steps of a process are the
-    # same. The watch of a run lasts as long as there are some of it.
+    ZenML may make several objects of one orchestrator; what a process knows is the same.
+    """
+
+    _platforms: ClassVar[dict[tuple[UUID, str], JobPlatform]] = {}
     _steps: ClassVar[dict[UUID, IsolatedStep]] = {}
+    # The watch of a run lasts as long as there are isolated steps of it.
     _watches: ClassVar[dict[UUID, ExitStack]] = {}
-    _clock: ClassVar[Clock] = Clock()
-    _steps_lock: ClassVar[threading.Lock] = threading.Lock()
+    _lock: ClassVar[threading.RLock] = threading.RLock()
+
+    def connect(self) -> JobPlatform:
+        """Makes the platform. It is asked once in a process; no request has to be made yet."""
+        raise NotImplementedError
 
     @property
     def platform(self) -> JobPlatform:
         """Where the jobs run."""
-        raise NotImplementedError
+        key = self.id, self.config.model_dump_json()
+        with self._lock:
+            if key not in self._platforms:
+                self._platforms[key] = self.connect()
+            return self._platforms[key]
 
     def _submit_step(self, job: JobSpec, run: UUID, step_run: UUID) -> None:
         """Submits a step.
@@ -78,8 +88,8 @@ class IsolatedSteps(BaseOrchestrator):
         """
         self.platform.validate(job)
         handle = ask(self.platform, lambda: self.platform.submit(job))
-        with self._steps_lock:
-            sighting = Sighting(self._clock.now(), self.platform.unknown_seconds)
+        with self._lock:
+            sighting = Sighting(Clock().now(), self.platform.unknown_seconds)
             self._steps[step_run] = IsolatedStep(run, handle, sighting)
             if run not in self._watches and isinstance(self.platform, Watches):
                 # Then it costs no request to ask how a step is.
@@ -99,7 +109,7 @@ class IsolatedSteps(BaseOrchestrator):
             # It has ended with the process that submitted it.
             noted = get_step_run(step_run.id).status
             return noted if noted.is_finished else ExecutionStatus.FAILED
-        status = look(self.platform, step.handle, step.sighting, self._clock)
+        status = look(self.platform, step.handle, step.sighting, Clock())
         if status is None:
             return ExecutionStatus.PROVISIONING
         if step.stopped and status.phase.is_terminal:
@@ -131,7 +141,7 @@ class IsolatedSteps(BaseOrchestrator):
     def cleanup_isolated_step(self, step_run: StepRunResponse) -> None:
         """Forgets an isolated step that has ended. What it has logged stays with the platform."""
         run, watch = step_run.pipeline_run_id, None
-        with self._steps_lock:
+        with self._lock:
             self._steps.pop(step_run.id, None)
             if all(step.run != run for step in self._steps.values()):
                 watch = self._watches.pop(run, None)
@@ -146,6 +156,6 @@ class IsolatedSteps(BaseOrchestrator):
         handle = self.platform.find(str(run)).get(JobKey(str(run), str(step_run.id), 1))
         if handle is None:
             return None
-        sighting = Sighting(self._clock.now(), self.platform.unknown_seconds)
-        with self._steps_lock:
+        sighting = Sighting(Clock().now(), self.platform.unknown_seconds)
+        with self._lock:
             return self._steps.setdefault(step_run.id, IsolatedStep(run, handle, sighting))

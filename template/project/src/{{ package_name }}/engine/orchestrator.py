@@ -8,16 +8,16 @@ controller of a static pipeline lives.
 from __future__ import annotations
 
 import os
-import threading
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from uuid import UUID
 
+from zenml.config.schedule import Schedule
 from zenml.constants import METADATA_ORCHESTRATOR_RUN_ID, ORCHESTRATOR_DOCKER_IMAGE_KEY
 from zenml.enums import ExecutionMode, ExecutionStatus, StackComponentType
 from zenml.execution.pipeline.dynamic.run_context import DynamicPipelineRunContext
@@ -26,6 +26,7 @@ from zenml.orchestrators import ContainerizedOrchestrator, PipelineSubmissionErr
 from zenml.orchestrators.utils import get_config_environment_vars
 from zenml.stack import Stack, StackValidator
 from zenml.utils.env_utils import get_runtime_environment
+from zenml.utils.time_utils import to_utc_timezone
 
 from . import run_store
 from .client_controller import ClientController
@@ -38,15 +39,14 @@ from .job_specs import CONTROLLER_STEP, IN_CONTAINER, ON_HOST, JobSpecs
 from .log_follower import LogFollower
 from .patience import give_up_busy_requests
 from .processes.process_identity import own_process, process_is_alive
-from .protocols import JobRefused, JobStatus, Phase, Schedules, Trigger
-from .run_ids import RunIdStrategy, check_length
+from .protocols import JobRefused, JobStatus, Phase, Schedules
 from .secret_env import split_secrets
 from .sightings import LOST
 from .texts import shorten
 from .waiting import ask, watch_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from zenml.config.base_settings import BaseSettings
     from zenml.config.build_configuration import BuildConfiguration
@@ -60,7 +60,8 @@ if TYPE_CHECKING:
         ScheduleUpdate,
     )
 
-    from .protocols import JobHandle, JobPlatform, JobSpec
+    from .protocols import JobHandle, JobSpec
+    from .run_ids import RunIdStrategy
 
 logger = get_logger(__name__)
 
@@ -95,14 +96,6 @@ class JobOrchestrator(IsolatedSteps):
     code_is_shared: ClassVar[bool] = False
     controller_metadata: ClassVar[str] = "controller_job"
     schedule_metadata: ClassVar[str] = "schedule_job"
-
-    # ZenML may make several objects of one orchestrator; the jobs of a process are the same.
-    _platforms: ClassVar[dict[tuple[UUID, str], JobPlatform]] = {}
-    _lock: ClassVar[threading.RLock] = threading.RLock()
-
-    def connect(self) -> JobPlatform:
-        """Makes the platform. It is asked once in a process; no request has to be made yet."""
-        raise NotImplementedError
 
     def stack_problem(self, stack: Stack) -> str | None:
         """Says what is wrong with a stack, and the remedy; None if nothing is."""
@@ -143,15 +136,6 @@ class JobOrchestrator(IsolatedSteps):
         needed = {StackComponentType.CONTAINER_REGISTRY, StackComponentType.IMAGE_BUILDER}
         builds = isinstance(self, ContainerJobOrchestrator) and not self.prebuilt_image()
         return StackValidator(needed if builds else None, validate)
-
-    @property
-    def platform(self) -> JobPlatform:
-        """Where the jobs run."""
-        key = self.id, self.config.model_dump_json()
-        with self._lock:
-            if key not in self._platforms:
-                self._platforms[key] = self.connect()
-            return self._platforms[key]
 
     def get_orchestrator_run_id(self) -> str:
         """Returns the run ID, in a process of the run.
@@ -435,16 +419,6 @@ class JobOrchestrator(IsolatedSteps):
 
     # ---- Submission
 
-    def _start_controller(self, specs: JobSpecs, run: PipelineRunResponse) -> ClientController:
-        """Starts the controller of a run in this process.
-
-        Args:
-            specs: Makes the jobs of the run.
-            run: The run.
-        """
-        self._publish(run, own_process())
-        return ClientController(self._controller(specs, run), run, partial(self._stop_jobs, run))
-
     def _controller(self, specs: JobSpecs, run: PipelineRunResponse) -> Controller:
         """Makes what takes all steps to their end, or the function of a dynamic pipeline."""
         snapshot = specs.snapshot
@@ -480,6 +454,7 @@ class JobOrchestrator(IsolatedSteps):
             environment_of: Returns that of a step.
         """
         platform, in_client = self.platform, self.controller == "client"
+        synchronous = self._setting(snapshot, "synchronous")
         if in_client:
             give_up_busy_requests()  # The controller tries again.
         with submission(*platform.transient):
@@ -490,35 +465,34 @@ class JobOrchestrator(IsolatedSteps):
             specs = self._specs(snapshot, run, run_id, environment, environment_of)
             specs = replace(specs, generation=self._generation(run))
             own_job, *_ = jobs = self._jobs(specs)
-            self._validate(jobs)
+            if problems := [*filter(None, map(self._problem_of, jobs))]:
+                raise ValueError(" ".join(problems))
             if run is None:
                 assert snapshot.schedule is not None, "a run without a schedule has a placeholder"
-                trigger = trigger_of(snapshot.schedule)
-                schedule = self._schedules().create_schedule(trigger, own_job)
-                return SubmissionResult(metadata={self.schedule_metadata: schedule})
+                wanted = schedule_of(snapshot.schedule)
+                handle = self._schedules().create_schedule(wanted, own_job)
+                return SubmissionResult(metadata={self.schedule_metadata: handle})
             if run_id is not None or in_client:
                 # Before any job runs, so that no other execution can take this run for its own.
-                run = self._claim(snapshot, run, run_id or "")
+                run = self._ask(partial(run_store.claim_run, snapshot, run, run_id or ""))
             if in_client:
-                return self._submitted(snapshot, self._start_controller(specs, run).wait)
+                self._publish(run, own_process())
+                stop = partial(self._stop_jobs, run)
+                wait = ClientController(self._controller(specs, run), run, stop).wait
+                return SubmissionResult(wait_for_completion=wait if synchronous else None)
             handle = self._ask(lambda: platform.submit(own_job))
             begun = "The run's own job was submitted, and is being stopped."
             try:
                 with submission(*platform.transient, state=begun):
                     if run_id is None:
                         run_id = self._ask(lambda: self.run_id.of_job(platform, handle))
-                        run = self._claim(snapshot, run, run_id) if run_id else run
+                        if run_id:
+                            run = self._ask(partial(run_store.claim_run, snapshot, run, run_id))
                     self._publish(run, {self.controller_metadata: handle})
             except BaseException:
                 self._ask(lambda: platform.stop(handle))
                 raise
-        return self._submitted(snapshot, partial(self._wait, run, handle))
-
-    def _submitted(
-        self, snapshot: PipelineSnapshotResponse, wait: Callable[[], None]
-    ) -> SubmissionResult:
-        """Lets ZenML wait for the end of the run, if the user wants that."""
-        synchronous = self._setting(snapshot, "synchronous")
+        wait = partial(self._wait, run, handle)
         return SubmissionResult(wait_for_completion=wait if synchronous else None)
 
     def _jobs(self, specs: JobSpecs) -> list[JobSpec]:
@@ -529,12 +503,6 @@ class JobOrchestrator(IsolatedSteps):
         """
         steps = [specs.step(name, 1) for name in specs.snapshot.step_configurations]
         return [specs.own_job(), *steps]
-
-    def _claim(
-        self, snapshot: PipelineSnapshotResponse, run: PipelineRunResponse, run_id: str
-    ) -> PipelineRunResponse:
-        """Gives a run its ID, if ZenML can store it."""
-        return self._ask(lambda: run_store.claim_run(snapshot, run, check_length(run_id)))
 
     def _wait(self, run: PipelineRunResponse, handle: JobHandle) -> None:
         """Waits for the end of a run, and shows the log of its own job meanwhile.
@@ -595,17 +563,8 @@ class JobOrchestrator(IsolatedSteps):
         """Returns the image of a step, or that of the pipeline itself (None)."""
         return None
 
-    def _validate(self, jobs: Iterable[JobSpec]) -> None:
-        """Lets the platform look at jobs.
-
-        Raises:
-            ValueError: If it can never run some of them. It names them all.
-        """
-        problems = [problem for job in jobs if (problem := self._problem_of(job))]
-        if problems:
-            raise ValueError(" ".join(problems))
-
     def _problem_of(self, job: JobSpec) -> str | None:
+        """Lets the platform look at a job, and says why it can never run it."""
         try:
             self.platform.validate(job)
         except ValueError as error:
@@ -700,13 +659,12 @@ class JobOrchestrator(IsolatedSteps):
         return refusals
 
     def _schedules(self) -> Schedules:
-        platform, why = self.platform, ""
-        if self.controller == "client":
-            why = ": its run ID is made at submission, and would repeat at each firing"
-        if why or not isinstance(platform, Schedules):
+        platform = self.platform
+        # With a controller in the client, the run ID would repeat at each firing.
+        if self.controller == "client" or not isinstance(platform, Schedules):
             raise ValueError(
-                f"This orchestrator has no schedules{why}. Remove the schedule, and let cron, say, "
-                "call the pipeline."
+                "This orchestrator has no schedules. Remove the schedule, and let cron, say, call "
+                "the pipeline."
             )
         return platform
 
@@ -760,19 +718,11 @@ def submission(
         raise PipelineSubmissionError(shorten(f"{state} {error}")) from error
 
 
-def trigger_of(schedule: ScheduleResponse) -> Trigger:
+def schedule_of(known: ScheduleResponse) -> Schedule:
     """Says when a schedule fires. ZenML stores times in UTC, with or without saying so."""
-
-    def in_utc(time: datetime | None) -> datetime | None:
-        return time and time.replace(tzinfo=time.tzinfo or timezone.utc).astimezone(timezone.utc)
-
-    interval = schedule.interval_second
-    return Trigger(
-        name=schedule.name,
-        cron=schedule.cron_expression,
-        start=in_utc(schedule.start_time),
-        end=in_utc(schedule.end_time),
-        interval_seconds=interval.total_seconds() if interval else None,
-        run_once_at=in_utc(schedule.run_once_start_time),
-        catchup=bool(schedule.catchup),
-    )
+    fields = {name: getattr(known, name) for name in Schedule.model_fields}
+    for name, value in fields.items():
+        if isinstance(value, datetime):
+            fields[name] = to_utc_timezone(value)
+    # It was validated when it was made.
+    return Schedule.model_construct(**fields)

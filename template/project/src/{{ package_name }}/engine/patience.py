@@ -39,16 +39,15 @@ def wait_for_zenml(first_answer_seconds: float = inf) -> None:
     from zenml.zen_stores.rest_zen_store import RestZenStore
 
     ask = asking_zenml()(RestZenStore._request)  # noqa: SLF001
-    limit = first_answer_seconds
 
     @functools.wraps(ask)
     def ask_until_answered(store: RestZenStore, *arguments: Any, **options: Any) -> Any:
-        nonlocal limit
+        nonlocal first_answer_seconds
         set_tries(store, read=READS, status=BUSY)
         answer = call_with_retries(
-            lambda: ask(store, *arguments, **options), TRANSIENT, seconds=limit
+            lambda: ask(store, *arguments, **options), TRANSIENT, seconds=first_answer_seconds
         )
-        limit = inf
+        first_answer_seconds = inf
         return answer
 
     RestZenStore._request = cast("Any", ask_until_answered)  # type: ignore[method-assign]  # noqa: SLF001

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from datetime import datetime
 
     from zenml.config import ResourceSettings
     from zenml.config.base_settings import BaseSettings
+    from zenml.config.schedule import Schedule
 
 # What a platform calls a job: a printable text of at most 255 characters. It is stored in ZenML,
 # and another process, on another machine, can use it.
@@ -291,38 +291,15 @@ class Watches(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Trigger:
-    """When a schedule fires, as the user asked for it. Unset fields are None.
-
-    Attributes:
-        name: The schedule's name.
-        cron: A cron expression.
-        start: When it begins.
-        end: When it ends.
-        interval_seconds: How long from one firing to the next.
-        run_once_at: The only moment at which it fires.
-        catchup: Whether firings that were missed are made up for.
-    """
-
-    name: str
-    cron: str | None = None
-    start: datetime | None = None
-    end: datetime | None = None
-    interval_seconds: float | None = None
-    run_once_at: datetime | None = None
-    catchup: bool = False
-
-
 @runtime_checkable
 class Schedules(Protocol):
     """Optional, beside `JobPlatform`: the platform itself submits a job again and again."""
 
-    def create_schedule(self, trigger: Trigger, job: JobSpec) -> str:
+    def create_schedule(self, schedule: Schedule, job: JobSpec) -> str:
         """Lets a job be submitted at each firing. Idempotent by `job.key`.
 
         Args:
-            trigger: When it fires.
+            schedule: When it fires, as the user asked for it. Its times are in UTC.
             job: The controller or the function of the pipeline. Each firing must get another run
                 ID, so none is in its environment: the strategy in `run_id.py` has to find it.
 

@@ -34,6 +34,7 @@ from zenml.utils.pagination_utils import depaginate
 from zenml.utils.string_utils import format_name_template
 from zenml.utils.time_utils import utc_now
 
+from .run_ids import check_length
 from .sightings import NO_REASON
 from .texts import shorten
 
@@ -310,7 +311,11 @@ def claim_run(
     Returns:
         The run. If it was claimed under this ID before, it is the same run. A run that is resumed
         keeps the ID that it has.
+
+    Raises:
+        ValueError: If ZenML cannot store the ID.
     """
+    check_length(run_id)
     if run is None:
         found = find_run(snapshot, run_id)
         return found or create_placeholder_run(snapshot=snapshot, orchestrator_run_id=run_id)
@@ -408,13 +413,9 @@ def end_run(run_id: UUID, reason: str, *, failed: bool, causes: str = "") -> Non
         run = get_run(each)
         if run.status.is_finished and not (failed and is_unexplained(run)):
             continue
-        if failed:
-            status = ExecutionStatus.FAILED
-        elif is_dynamic(run):
-            status = ExecutionStatus.STOPPED
-        else:
-            # Of a static pipeline, ZenML makes it `stopped` itself, since all steps have ended.
-            status = ExecutionStatus.STOPPING
+        # Of a static pipeline, ZenML makes it `stopped` itself, since all steps have ended.
+        stopped = ExecutionStatus.STOPPED if is_dynamic(run) else ExecutionStatus.STOPPING
+        status = ExecutionStatus.FAILED if failed else stopped
         with suppress(IllegalOperationError):  # It has just reported its end itself.
             short = shorten(causes or reason, MAX_REASON)
             publish_pipeline_run_status_update(each, status, status_reason=short)

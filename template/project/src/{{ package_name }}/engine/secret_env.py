@@ -14,8 +14,5 @@ SECRET_PREFIXES = ("ZENML_STORE_", "ZENML_SECRETS_STORE_", "ZENML_BACKUP_SECRETS
 
 def split_secrets(environment: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Splits an environment into the variables that anybody may read, and the secret ones."""
-    public: dict[str, str] = {}
-    secret: dict[str, str] = {}
-    for name, value in environment.items():
-        (secret if name.startswith(SECRET_PREFIXES) else public)[name] = value
-    return public, secret
+    secret = {n: value for n, value in environment.items() if n.startswith(SECRET_PREFIXES)}
+    return {n: value for n, value in environment.items() if n not in secret}, secret
