@@ -487,6 +487,17 @@ def test_a_platform_is_told_the_times_of_a_schedule_in_utc_however_zenml_has_sto
 
 
 @IN_JOB
+def test_settings_that_are_not_valid_together_are_a_submission_that_is_refused(
+    orchestrator: InJob,
+) -> None:
+    with (
+        mock.patch.object(orchestrator, "get_settings", side_effect=ValueError("no such type")),
+        pytest.raises(PipelineSubmissionError, match=r"Nothing was submitted\. no such type"),
+    ):
+        orchestrator._submit_job(snapshot_of("static"), new_run("static"), {}, lambda _: {})
+
+
+@IN_JOB
 def test_a_schedule_whose_runs_would_have_too_long_a_name_is_refused(orchestrator: InJob) -> None:
     snapshot = snapshot_of("static")
     template = "x" * 230 + "-{date}-{time}"  # 257 characters, once it is filled in

@@ -26,7 +26,7 @@ from engine.orchestrator import submission
 from engine.protocols import JobKey, JobRefused, JobStatus, Phase, Watches
 from engine.retries import retry_delay
 from engine.run_ids import MAX_LENGTH, RunIdStrategy, check_length
-from engine.run_store import ZenMLUnavailableError, asking_zenml, describe_exception
+from engine.run_store import ZenMLUnavailableError, asking_zenml, claim_run, describe_exception
 from engine.secret_env import split_secrets
 from engine.sightings import LOST, Sighting, describe_end
 from engine.slugs import label_value, slugify, unique_name
@@ -170,10 +170,10 @@ def test_a_missing_run_id_is_an_error_that_names_the_variable(
 
 
 @pytest.mark.parametrize("run_id", ["", "x" * (MAX_LENGTH + 1)])
-def test_a_run_id_that_zenml_cannot_store_is_refused(run_id: str) -> None:
-    assert check_length("x" * MAX_LENGTH)
+def test_a_run_id_that_zenml_cannot_store_is_refused_before_zenml_is_asked(run_id: str) -> None:
+    check_length("x" * MAX_LENGTH)
     with pytest.raises(ValueError, match=f"this one has {len(run_id)}"):
-        check_length(run_id)
+        claim_run(cast("Any", "no snapshot"), None, run_id)
 
 
 def test_a_retry_waits_as_zenml_says_and_comes_no_oftener() -> None:

@@ -23,7 +23,7 @@ KILLED = "test_contract.py::TestFailure::test_a_killed_step_fails_the_run_and_th
 STOPPED = "test_contract.py::TestStop::test_a_forceful_stop_ends_the_steps_in_progress"
 
 # The engine refuses an ID that ZenML cannot store. These mutants let it pass.
-UNCHECKED = {"engine/run_store.py": "def check_length(run_id):\n    return run_id"}
+UNCHECKED = {"engine/run_store.py": "def check_length(run_id):\n    pass"}
 
 # ---- The engine's own mistakes
 

@@ -98,7 +98,7 @@ def test_a_schedule_is_refused_in_words(dry_jobs: list[Job]) -> None:
     # ZenML refused, because the config says so. We do too, in case that is changed.
     with (
         mock.patch.object(Config, "is_schedulable", new=True),
-        pytest.raises(Exception, match="has no schedules: its run ID"),
+        pytest.raises(Exception, match="has no schedules: its controller lives in the client"),
     ):
         scheduled()
     assert not dry_jobs

@@ -58,7 +58,7 @@ def expression(wanted: Schedule) -> str:
     """
     if wanted.cron_expression:
         return f"cron({aws_cron(wanted.cron_expression)})"
-    if wanted.interval_second is not None:
+    if wanted.interval_second:
         return f"rate({rate(wanted.interval_second)})"
     assert wanted.run_once_start_time is not None, "ZenML takes no schedule that has none of them"
     return f"at({wanted.run_once_start_time:%Y-%m-%dT%H:%M:%S})"

@@ -49,7 +49,7 @@ def write_schedule(wanted: Schedule, time_zone: str, most_runs: int) -> dict[str
     start = wanted.start_time or now
     if wanted.cron_expression:
         found["cron"] = with_time_zone(wanted.cron_expression, time_zone)
-    elif wanted.interval_second is not None:
+    elif wanted.interval_second:
         start = start.replace(second=0, microsecond=0)  # Or the first would come an interval late.
         found["cron"] = with_time_zone(every(wanted.interval_second, start), "UTC")
     else:  # ZenML takes no schedule that has none of them.

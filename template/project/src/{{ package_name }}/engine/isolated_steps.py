@@ -1,5 +1,5 @@
 # ENGINE: the template's file, the same in every project. Do not edit; see AGENTS.md.
-"""The isolated steps of dynamic pipelines, each a job of its own."""
+"""The isolated steps of dynamic pipelines, each a job of its own, and the platform they are on."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ class IsolatedSteps(BaseOrchestrator):
     def platform(self) -> JobPlatform:
         """Where the jobs run."""
         key = self.id, self.config.model_dump_json()
-        with self._lock:
-            if key not in self._platforms:
-                self._platforms[key] = self.connect()
-            return self._platforms[key]
+        if key not in self._platforms:
+            with self._lock:
+                self._platforms[key] = self._platforms.get(key) or self.connect()
+        return self._platforms[key]
 
     def _submit_step(self, job: JobSpec, run: UUID, step_run: UUID) -> None:
         """Submits a step.

@@ -454,10 +454,10 @@ class JobOrchestrator(IsolatedSteps):
             environment_of: Returns that of a step.
         """
         platform, in_client = self.platform, self.controller == "client"
-        synchronous = self._setting(snapshot, "synchronous")
         if in_client:
             give_up_busy_requests()  # The controller tries again.
         with submission(*platform.transient):
+            synchronous = self._setting(snapshot, "synchronous")
             if run is None:
                 run_store.check_run_name(snapshot)
             # One that is resumed keeps its own.
@@ -663,8 +663,8 @@ class JobOrchestrator(IsolatedSteps):
         # With a controller in the client, the run ID would repeat at each firing.
         if self.controller == "client" or not isinstance(platform, Schedules):
             raise ValueError(
-                "This orchestrator has no schedules. Remove the schedule, and let cron, say, call "
-                "the pipeline."
+                "This orchestrator has no schedules: its controller lives in the client, or its "
+                "platform has none. Remove the schedule, and let cron, say, call the pipeline."
             )
         return platform
 
@@ -720,7 +720,8 @@ def submission(
 
 def schedule_of(known: ScheduleResponse) -> Schedule:
     """Says when a schedule fires. ZenML stores times in UTC, with or without saying so."""
-    fields = {name: getattr(known, name) for name in Schedule.model_fields}
+    known_fields = Schedule.model_fields.items()
+    fields = {name: getattr(known, name, field.default) for name, field in known_fields}
     for name, value in fields.items():
         if isinstance(value, datetime):
             fields[name] = to_utc_timezone(value)

@@ -69,8 +69,8 @@ class RunIdStrategy:
         return run_id
 
 
-def check_length(run_id: str) -> str:
-    """Returns a run ID that ZenML can store.
+def check_length(run_id: str) -> None:
+    """Refuses a run ID that ZenML cannot store.
 
     Raises:
         ValueError: If it is empty or too long.
@@ -80,4 +80,3 @@ def check_length(run_id: str) -> str:
             f"A run ID has 1 to {MAX_LENGTH} characters, this one has {len(run_id)}: '{run_id}'. "
             "It comes from the strategy in `run_id.py`."
         )
-    return run_id
