@@ -9,10 +9,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kit.timeouts import scaled
 from projects import shared_folder
 from rendering import render
 
@@ -61,19 +63,24 @@ def launch(command: list[str], folder: Path, variables: Mapping[str, str], secon
         command: The program and its arguments.
         folder: The folder.
         variables: What its environment has beside this process's.
-        seconds: How long it may take.
+        seconds: How long it may take; scaled. What it has started ends with it then.
     """
-    program = subprocess.run(
+    program = subprocess.Popen(
         command,
         cwd=folder,
         env={**os.environ, **VARIABLES, "ZENML_CONFIG_PATH": str(folder / "client"), **variables},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=seconds,
-        check=False,
+        start_new_session=True,
     )
-    assert program.returncode == 0, program.stdout + program.stderr
+    try:
+        output, _ = program.communicate(timeout=scaled(seconds))
+    except BaseException:
+        os.killpg(program.pid, signal.SIGKILL)
+        raise
+    assert program.returncode == 0, output
 
 
 def run_on_emulator(

@@ -111,6 +111,6 @@ def run_copier_cli(*arguments: str | Path, cwd: Path) -> subprocess.CompletedPro
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=720,  # Three times what it may take: `renew.py` imports this without the kit.
         check=False,
     )

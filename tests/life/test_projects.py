@@ -32,6 +32,20 @@ CHECKED = gated(variants(), lambda variant: variant.is_first)
 FIRST = [variant for variant in variants() if variant.is_first]
 OTHERS = [variant for variant in variants() if not variant.is_first]
 
+# The test of the contract during which ZenML is away for minutes.
+OUTAGE = "when_zenml_is_away"
+WITHOUT_OUTAGE = ["-k", f"not {OUTAGE}"]
+
+
+def paired(chosen: list[Variant]) -> list[tuple[Variant, Variant]]:
+    """Returns the parameters of a test that takes a project, and its variant too."""
+    return [(variant, variant) for variant in chosen]
+
+
+def meets_outage(variant: Variant) -> bool:
+    """Tells whether ZenML is away once in the gate while a variant's runs are in progress."""
+    return not described(variant.backend).get("exhaustive_outage")
+
 
 @pytest.fixture(scope="module")
 def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Project:
@@ -85,18 +99,21 @@ def test_its_quick_tests_pass_and_leave_nothing_running(project: Project) -> Non
 
 @pytest.mark.long
 @pytest.mark.gate
-@pytest.mark.parametrize("project", FIRST[1:], ids=str, indirect=True)
-def test_all_its_tests_pass_and_leave_nothing_running(project: Project) -> None:
-    check_suite(project, "--all")
+@pytest.mark.parametrize(("project", "variant"), paired(FIRST[1:]), ids=str, indirect=["project"])
+def test_all_its_tests_pass_and_leave_nothing_running(project: Project, variant: Variant) -> None:
+    check_suite(project, "--all", *([] if meets_outage(variant) else WITHOUT_OUTAGE))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    "project", [each for each in FIRST if not meets_outage(each)], ids=str, indirect=True
+)
+def test_its_runs_are_late_and_nothing_else_when_zenml_is_away(project: Project) -> None:
+    check_suite(project, "--all", "-k", OUTAGE)
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize(
-    ("project", "variant"),
-    [(variant, variant) for variant in OTHERS],
-    ids=str,
-    indirect=["project"],
-)
+@pytest.mark.parametrize(("project", "variant"), paired(OTHERS), ids=str, indirect=["project"])
 def test_with_another_strategy_the_tests_that_depend_on_it_pass(
     project: Project, variant: Variant
 ) -> None:
@@ -124,7 +141,7 @@ def test_its_tests_pass_on_the_oldest_versions_it_claims(tmp_path: Path, variant
         # ZenML and the engine are the same for all: the default backend's tests are run whole.
         # An outage takes minutes, and is the same with all versions.
         (str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider",
-         *(["--all", "-k", "not when_zenml_is_away"] if variant == FIRST[0] else []), *chosen),
+         *(["--all", *WITHOUT_OUTAGE] if variant == FIRST[0] else []), *chosen),
     ):  # fmt: skip
         result = subprocess.run(
             command, cwd=source, capture_output=True, text=True, timeout=scaled(800), check=False

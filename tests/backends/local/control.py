@@ -24,6 +24,7 @@ from emulator_programs import (
     use,
 )
 from kit import pipelines
+from kit.timeouts import scaled
 from zenml.client import Client
 from zenml.config import Schedule
 from zenml.pipelines.run_utils import create_placeholder_run
@@ -41,7 +42,7 @@ ONLY = "--only"
 def execute_elsewhere(name: str) -> dict[str, Any]:
     """Runs a pipeline in a process of its own, which may be killed, and returns what came of it."""
     command = [sys.executable, __file__, ONLY, name]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=scaled(300), check=False)
     return outcome(newest_run()) | {"exit_code": done.returncode}
 
 

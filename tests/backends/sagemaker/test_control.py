@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import conformance
 import pytest
 from controls import check_dynamic, check_scheduled, ids_in, once, run_on_emulator
+from kit.timeouts import scaled
 from zenml.integrations.aws import AWSIntegration
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def install(folder: Path) -> Path:
     ]
     command = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
     subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-    subprocess.run([*command, *requirements], check=True, timeout=600)
+    subprocess.run([*command, *requirements], check=True, timeout=scaled(600))
     return python
 
 

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from controls import once
+from kit.timeouts import scaled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,5 +42,5 @@ def install(folder: Path, result: Path) -> None:
     found = str(folder / "bin" / "python")
     command = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", found]
     subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-    subprocess.run([*command, *REQUIREMENTS], check=True, timeout=600)
+    subprocess.run([*command, *REQUIREMENTS], check=True, timeout=scaled(600))
     result.write_text(json.dumps({"python": found}))
