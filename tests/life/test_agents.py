@@ -41,6 +41,7 @@ def run(command: str, project: Path, environment: Path) -> subprocess.CompletedP
         "PATH": f"{environment / 'bin'}:{os.environ['PATH']}",
         "ZENML_CONFIG_PATH": str(project.parent / "zenml"),
         "ZENML_ANALYTICS_OPT_IN": "false",
+        "PIP_NO_COMPILE": "1",  # What is imported is compiled then: a fraction.
     }
     result = subprocess.run(
         ["bash", "-c", command],

@@ -44,7 +44,7 @@ def install(folder: Path) -> Path:
         f"moto[server]=={version('moto')}",
         *AWSIntegration.get_requirements(),
     ]
-    command = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
+    command = ["uv", "pip", "install", "--quiet", "--python", str(python)]
     subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
     subprocess.run([*command, *requirements], check=True, timeout=scaled(600))
     return python

@@ -40,7 +40,7 @@ def python(factory: pytest.TempPathFactory) -> str:
 def install(folder: Path, result: Path) -> None:
     """Installs it in a folder, and writes to a file where its Python is."""
     found = str(folder / "bin" / "python")
-    command = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", found]
+    command = ["uv", "pip", "install", "--quiet", "--python", found]
     subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
     subprocess.run([*command, *REQUIREMENTS], check=True, timeout=scaled(600))
     result.write_text(json.dumps({"python": found}))

@@ -299,7 +299,8 @@ class Schedules(Protocol):
         """Lets a job be submitted at each firing. Idempotent by `job.key`.
 
         Args:
-            schedule: When it fires, as the user asked for it. Its times are in UTC.
+            schedule: When it fires, as the user asked for it: ZenML's own class. Times are in UTC;
+                fields that are not set are None.
             job: The controller or the function of the pipeline. Each firing must get another run
                 ID, so none is in its environment: the strategy in `run_id.py` has to find it.
 
