@@ -80,6 +80,7 @@ def test_its_tables_are_written(repository: Path) -> None:
     assert re.search(r"^\| `toy` \| one process for each step \| `uuid` \|", readme, re.MULTILINE)
     mutants = (repository / "docs" / "mutants.md").read_text()
     assert "## toy\n\n| mistake | killed by |" in mutants
+    assert run(repository, "tests/renew.py") == ""
 
 
 @pytest.mark.parametrize(
