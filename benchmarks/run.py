@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import engine
 import generate
 import imports
-from bench import TESTS, Bench
+from bench import REPOSITORY, TESTS, Bench
 from measure import Row, cpu, value
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from measure import Sample
 
-# Modules of backends import each other as `backends.<name>.<module>`. Last, since what is in this
-# folder comes first.
-sys.path.append(str(TESTS))
+# Modules of backends import each other as `backends.<name>.<module>`, and the kit. Last, since what
+# is in this folder comes first.
+sys.path += [str(TESTS), str(REPOSITORY / "template" / "project" / "tests")]
 
 # Each has a function `rows(bench)`: these, and `tests/backends/<name>/benchmark.py`.
 GROUPS = {module.__name__: module for module in (engine, generate, imports)} | {

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from kit import pipelines
 from kit.harness import process_runs
-from kit.timeouts import wait_until
+from kit.timeouts import scaled, wait_until
 from zenml.client import Client
 from zenml.config import DockerSettings, ResourceSettings
 from zenml.enums import ExecutionMode, StackComponentType
@@ -391,14 +391,14 @@ def execute_and_stop(
         (marks / "go").touch()
     pids = [int(pid) for pid in noted.read_text().split()]
     if not stop_error:
-        ended.wait(60)
+        ended.wait(scaled(60))
         # Containers that are to end may have half a minute for it.
         with suppress(TimeoutError):
             wait_until(lambda: not any(map(process_runs, pids)), 60, what="a step is to end")
     left = [pid for pid in pids if process_runs(pid)]
     for pid in left:
         os.kill(pid, signal.SIGKILL)
-    ended.wait(60)
+    ended.wait(scaled(60))
     return outcome(run_id) | {
         "in_progress": in_progress,
         "stop_error": stop_error,

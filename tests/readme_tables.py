@@ -13,16 +13,16 @@ import tempfile
 from pathlib import Path
 
 from derived import BACKENDS, PROJECT, ROOT
-from discovery import described, mutants
-from rendering import backends, render, template
 
 # Where lines are counted.
 sys.path.append(str(ROOT / "benchmarks"))
-# A project's page of settings is made by the kit.
+# A project's page of settings is made by the kit, which also knows all time limits.
 sys.path.append(str(PROJECT / "tests"))
 
 import lines
+from discovery import described, mutants
 from kit import settings_page
+from rendering import backends, render, template
 
 README = ROOT / "README.md"
 MUTANTS = ROOT / "docs" / "mutants.md"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from copier import Settings, run_copy
 from derived import BACKENDS, LEFTOVERS, ROOT
+from kit.timeouts import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,6 +112,6 @@ def run_copier_cli(*arguments: str | Path, cwd: Path) -> subprocess.CompletedPro
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=720,  # Three times what it may take: `renew.py` imports this without the kit.
+        timeout=scaled(240),
         check=False,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,3 +98,12 @@ def test_a_file_that_is_listed_and_missing_stops_the_copy(tmp_path: Path) -> Non
     with pytest.raises(Exception, match=r"local/src/mispelt\.py"):
         render(tmp_path / "project", source=source)
     assert not (tmp_path / "project").exists()
+
+
+def test_the_benchmarks_of_all_backends_are_found_without_what_pytest_adds_to_the_path() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), "--help"]
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, capture_output=True, text=True, env=alone, check=False)
+    assert done.returncode == 0, done.stderr
+    known = {file.parent.name for file in (ROOT / "tests").glob("backends/*/benchmark.py")}
+    assert known <= {*re.findall(r"\w+", done.stdout)}

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from kit.timeouts import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -173,8 +174,9 @@ def command(
     Raises:
         NoSlurmError: If it fails; the text has what it says.
     """
-    # Three times what it may take: a benchmark imports this without the kit.
-    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(
+        words, cwd=cwd, capture_output=True, text=True, timeout=scaled(300), check=False
+    )
     if check and done.returncode:
         raise NoSlurmError(f"`{' '.join(words)}` fails: {done.stderr.strip()[-2000:]}")
     return done

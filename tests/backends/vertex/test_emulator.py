@@ -22,6 +22,7 @@ from google.cloud import aiplatform_v1, secretmanager_v1
 from google.cloud.aiplatform_v1.types import JobState, PipelineState, PipelineTaskDetail, Schedule
 from google.oauth2 import service_account
 from google.protobuf.field_mask_pb2 import FieldMask
+from kit.timeouts import scaled
 from kit.vertex_emulator import Project
 from kit.vertex_emulator.api import KINDS
 from kit.vertex_emulator.identity import GRANT, SCOPE, TOKEN
@@ -409,7 +410,7 @@ def test_a_pipeline_job_is_deleted_when_it_has_ended(project: Project) -> None:
     pipelines.cancel_pipeline_job(name=begun.name)
     project.wait(lambda: begun.ended is not None)
     operation = pipelines.delete_pipeline_job(name=begun.name)
-    assert operation.result(timeout=10) is not None
+    assert operation.result(timeout=scaled(10)) is not None
     with pytest.raises(exceptions.NotFound):
         pipelines.get_pipeline_job(name=begun.name)
 
@@ -888,7 +889,7 @@ def test_a_secret_is_gone_when_its_time_is_over(project: Project) -> None:
 def test_nobody_is_let_in_without_a_token(project: Project) -> None:
     url = f"{project.url}/v1/{place(project)}/customJobs"
     for headers in ({}, {"Authorization": "Bearer made-up"}, {"Authorization": "Bearer a.b.c"}):
-        answer = requests.get(url, headers=headers, timeout=5)
+        answer = requests.get(url, headers=headers, timeout=scaled(5))
         assert answer.status_code == 401
         assert answer.json()["error"]["status"] == "UNAUTHENTICATED"
     jobs = client(project, "jobs", "grpc", credentials=Anonymous())
@@ -905,14 +906,14 @@ def test_a_key_gets_a_token_for_what_it_has_signed(project: Project) -> None:
         claims |= {"iat": now, "exp": now + 600, **changes}
         assertion = encode(key.signer, claims)
         form = {"grant_type": GRANT, "assertion": assertion}
-        return requests.post(url, data=form, timeout=5)
+        return requests.post(url, data=form, timeout=scaled(5))
 
     project.token_seconds = 100
     token = ask().json()
     assert 98 <= token["expires_in"] <= 100
     headers = {"Authorization": f"Bearer {token['access_token']}"}
     jobs = f"{project.url}/v1/{place(project)}/customJobs"
-    assert requests.get(jobs, headers=headers, timeout=5).status_code == 200
+    assert requests.get(jobs, headers=headers, timeout=scaled(5)).status_code == 200
     for wrong in ({"aud": "https://elsewhere"}, {"iss": "somebody@else"}, {"exp": now - 600}):
         assert ask(**wrong).json()["error"] == "invalid_grant"
     assert ask(scope="").json()["error"] == "invalid_scope"
@@ -946,7 +947,7 @@ print(session.get("{project.url}/v1/{place_of_all}/customJobs").status_code, fou
     # It is a project of Google's that they run in.
     assert found.endswith("-tp")
     assert project.calls[-1].caller == "container"
-    assert requests.get(f"{project.url}/computeMetadata/v1/", timeout=5).status_code == 403
+    assert requests.get(f"{project.url}/computeMetadata/v1/", timeout=scaled(5)).status_code == 403
 
 
 def test_containers_may_be_denied_what_the_user_may_do(project: Project) -> None:
