@@ -213,6 +213,25 @@ def test_a_stop_that_is_not_answered_keeps_no_end_from_being_told(
     assert float(told[0][:9]) < 60
 
 
+def test_a_change_that_was_reported_is_asked_for_again_soon_if_there_was_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    describe = simulation.SimulatedPlatform.describe
+    unanswered: list[float] = []
+
+    def answer_later(platform: simulation.SimulatedPlatform, handles: list[str]) -> Any:
+        if platform._world.time > 5 and not unanswered:
+            unanswered.append(platform._world.time)
+            raise simulation.PlatformAwayError("it does not answer")
+        return describe(platform, handles)
+
+    monkeypatch.setattr(simulation.SimulatedPlatform, "describe", answer_later)
+    result = simulate(Scenario({"a": ()}, endings={"a": (Ending(seconds=5),)}, watched=True))
+    assert result.succeeded
+    # And not when all jobs are looked at the next time, half a minute later.
+    assert result.world.time < unanswered[0] + 5
+
+
 # ---- Continuing a run
 
 
