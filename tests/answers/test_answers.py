@@ -275,7 +275,7 @@ def test_no_name_that_zenml_or_the_tests_install_is_free() -> None:
                 yield from required(needed)
 
     taken = set()
-    needed = {"zenml", "pytest"}
+    needed = {"zenml", "pytest", "time-machine"}
     for wiring in backends().values():
         needed |= {*wiring["dependencies"], *wiring["test_dependencies"]}
     for name in {name for text in needed for name in required(Requirement(text))}:

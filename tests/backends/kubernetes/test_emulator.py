@@ -13,6 +13,7 @@ import urllib3
 from kit.kubernetes_emulator.cluster import Cluster
 from kit.kubernetes_emulator.formats import schedule_problem
 from kit.kubernetes_emulator.schema import canonical_quantity, canonical_time
+from kit.timeouts import scaled
 from kubernetes import client, config, watch
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import incluster_config
@@ -601,7 +602,7 @@ def test_watch_events_come_late_if_asked_to(faulty: Place) -> None:
     watcher = Watcher(faulty)
     begin, name = time.monotonic(), faulty.create_pod()
     faulty.cluster.wait(lambda: watcher.events == [("ADDED", name)], 5)
-    assert 0.3 <= time.monotonic() - begin < 2
+    assert 0.3 <= time.monotonic() - begin < scaled(2)
 
 
 # -- Deletion --------------------------------------------------------------------------------------

@@ -292,7 +292,7 @@ class RealSlurm:
 
     def jobs_left(self) -> str:
         """Lists the jobs that are still there after a moment in which they may end."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + scaled(20)
         while True:
             left = command(str(self.bin / "squeue"), "--noheader", check=False).stdout.strip()
             if not left or time.monotonic() > deadline:
@@ -308,7 +308,7 @@ class RealSlurm:
         self.jobs_left()
 
     def _wait_until_idle(self, processes: list[subprocess.Popen[bytes]]) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + scaled(START_SECONDS)
         while True:
             state = command(
                 str(self.bin / "sinfo"),
