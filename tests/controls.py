@@ -6,7 +6,6 @@ platform, unmodified, has to run on it too.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kit.timeouts import scaled
-from projects import shared_folder
+from projects import make_once
 from rendering import render
 
 if TYPE_CHECKING:
@@ -44,15 +43,11 @@ def once(
 
     Args:
         factory: Makes folders.
-        name: What the file is called that it writes.
-        find: Runs it, with a folder of its own and the file.
+        name: What its folder is called.
+        find: Runs it, with a folder of its own and the file that it writes.
     """
-    result = shared_folder(factory) / f"{name}.json"
-    with result.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not result.exists():
-            find(factory.mktemp("control"), result)
-    whole: dict[str, Any] = json.loads(result.read_text())
+    folder = make_once(factory, name, lambda own: find(own, own / "found.json"))
+    whole: dict[str, Any] = json.loads((folder / "found.json").read_text())
     return whole
 
 

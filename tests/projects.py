@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ from kit.timeouts import scaled
 from rendering import render
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pytest
@@ -80,6 +83,27 @@ def shared_folder(factory: pytest.TempPathFactory) -> Path:
     """Returns the folder that all processes that share the tests have."""
     folder = factory.getbasetemp()
     return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Returns what is made once, however many processes share the tests. Nobody may change it.
+
+    Args:
+        factory: Makes folders.
+        name: What its folder is called.
+        make: Makes it in that folder, which is empty.
+    """
+    folder = shared_folder(factory) / name
+    with folder.with_name(f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            folder.mkdir()
+            try:
+                make(folder)
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
+    return folder
 
 
 def check_result(result: subprocess.CompletedProcess[str], *folders: Path) -> None:

@@ -20,7 +20,7 @@ import yaml
 from derived import ROOT
 from kit.timeouts import scaled
 from packaging.version import Version
-from projects import check_result, install
+from projects import check_result, install, make_once
 from rendering import backends, export, questions, render, run_copier_cli
 from terminal import copier_at_terminal
 
@@ -84,17 +84,27 @@ def commit(folder: Path, message: str) -> None:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of this repository, with the working tree as its last commit."""
+    """A clone of this repository, with the working tree as its last commit; all tests share it."""
     if git(ROOT, "rev-parse", "--is-shallow-repository").strip() != "false":
         pytest.skip("the versions are commits, and this is no whole clone")
-    folder = tmp_path_factory.mktemp("template") / "orch-template"
-    git(folder.parent, "clone", "--quiet", str(ROOT), str(folder))
-    for name in ("template", "hooks"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    export(folder.parent / "exported")
-    shutil.copytree(folder.parent / "exported", folder, dirs_exist_ok=True)
-    commit(folder, "the working tree")
-    return folder
+
+    def make(folder: Path) -> None:
+        clone = folder / "orch-template"
+        git(folder, "clone", "--quiet", str(ROOT), str(clone))
+        for name in ("template", "hooks"):
+            shutil.rmtree(clone / name, ignore_errors=True)
+        export(folder / "exported")
+        shutil.copytree(folder / "exported", clone, dirs_exist_ok=True)
+        commit(clone, "the working tree")
+
+    return make_once(tmp_path_factory, "updates-template", make) / "orch-template"
+
+
+@pytest.fixture
+def own_template(template: Path, tmp_path: Path) -> Path:
+    """A clone of the template that a test may change."""
+    git(tmp_path, "clone", "--quiet", str(template), "orch-template")
+    return tmp_path / "orch-template"
 
 
 @dataclass(frozen=True)
@@ -144,30 +154,36 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def generated(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Generates a project of a version or a commit, once; a copy never needs `--trust`."""
-    made: dict[tuple[str, str], Path] = {}
 
     def generate(backend: str, version: str) -> Path:
-        if (backend, version) not in made:
-            folder = tmp_path_factory.mktemp("generated") / "acme-orch"
+        def make(folder: Path) -> None:
             given = [f"--data={name}={value}" for name, value in ANSWERS.items()]
             options = (f"--vcs-ref={VERSIONS.get(version, version)}", f"--data=backend={backend}")
+            paths = (template, folder / "acme-orch")
             done = run_copier_cli(
-                "copy", "--defaults", "--quiet", *options, *given, template, folder, cwd=template
+                "copy", "--defaults", "--quiet", *options, *given, *paths, cwd=template
             )
             assert done.returncode == 0, done.stderr
-            made[backend, version] = folder
-        return made[backend, version]
+
+        return make_once(tmp_path_factory, f"updates-{backend}-{version}", make) / "acme-orch"
 
     return generate
 
 
 @pytest.fixture
 def start(tmp_path: Path, generated: Callable[..., Path]) -> Callable[..., Start]:
-    """Makes a project of a version or a commit, as its owner has it after the first commit."""
+    """Makes a project of a version or a commit, as its owner has it after the first commit.
 
-    def make(backend: str, version: str) -> Start:
+    Its template is the one that all tests share, unless another is given.
+    """
+
+    def make(backend: str, version: str, template: Path | None = None) -> Start:
         folder = tmp_path / f"{backend}-{version}"
         shutil.copytree(generated(backend, version), folder)
+        if template is not None:
+            answers = folder / ".copier-answers.yml"
+            text, source = answers.read_text(), f"_src_path: {template}"
+            answers.write_text(re.sub("^_src_path: .*", source, text, flags=re.MULTILINE))
         git(folder, "init", "--quiet")
         commit(folder, "as generated")
         return Start(folder)
@@ -530,25 +546,21 @@ def test_edits_in_a_module_that_has_moved_move_with_it(start: Callable[..., Star
 @pytest.mark.gate
 @pytest.mark.parametrize("tagged", [False, True], ids=["without tags", "with tags"])
 def test_from_this_version_on_no_trust_is_needed(
-    tagged: bool, template: Path, start: Callable[..., Start]
+    tagged: bool, own_template: Path, start: Callable[..., Start]
 ) -> None:
     # It was generated when there were no tags.
-    project = start("local", "HEAD")
-    readme = template / "template" / "project" / "README.md.jinja"
+    project = start("local", "HEAD", own_template)
+    readme = own_template / "template" / "project" / "README.md.jinja"
     text = readme.read_text()
     readme.write_text(text + "\nA new last line.\n")
-    commit(template, "a later version")
-    try:
-        if tagged:
-            assert tag(template).returncode == 0
-            git(template, "tag", f"v{current_version()}")
-        assert (behind := check_update(project)).returncode == 2, behind.stderr
-        updated = run_copier_cli("update", "--defaults", cwd=project.folder)
-        commit(project.folder, "updated")
-        assert (current := check_update(project)).returncode == 0, current.stderr
-    finally:
-        git(template, "reset", "--quiet", "--hard", "HEAD~1")
-        untag(template)
+    commit(own_template, "a later version")
+    if tagged:
+        assert tag(own_template).returncode == 0
+        git(own_template, "tag", f"v{current_version()}")
+    assert (behind := check_update(project)).returncode == 2, behind.stderr
+    updated = run_copier_cli("update", "--defaults", cwd=project.folder)
+    commit(project.folder, "updated")
+    assert (current := check_update(project)).returncode == 0, current.stderr
     assert updated.returncode == 0, updated.stderr
     assert b"\nA new last line.\n" in project.files["README.md"]
     now = f"version {current_version()} of its template, from {current_version()}.\n"
@@ -660,19 +672,16 @@ def test_other_answers_can_be_changed_and_leave_nothing_stale(
 
 @pytest.mark.gate
 def test_it_is_the_same_once_the_versions_have_tags(
-    template: Path, start: Callable[..., Start], generated: Callable[..., Path]
+    own_template: Path, start: Callable[..., Start], generated: Callable[..., Path]
 ) -> None:
-    project = start("local", "0.4.0")
+    project = start("local", "0.4.0", own_template)
     now = contents(generated("local", "HEAD"))
-    assert tag(template).returncode == 0
-    git(template, "tag", f"v{current_version()}")
-    try:
-        updated = run_copier_cli("update", "--defaults", cwd=project.folder)
-        assert updated.returncode != 0
-        assert "--trust" in updated.stderr
-        updated = run_copier_cli("update", "--defaults", "--trust", cwd=project.folder)
-    finally:
-        untag(template)
+    assert tag(own_template).returncode == 0
+    git(own_template, "tag", f"v{current_version()}")
+    updated = run_copier_cli("update", "--defaults", cwd=project.folder)
+    assert updated.returncode != 0
+    assert "--trust" in updated.stderr
+    updated = run_copier_cli("update", "--defaults", "--trust", cwd=project.folder)
     assert updated.returncode == 0, updated.stderr
     assert project.files.keys() == now.keys()
     assert f"_commit: v{current_version()}\n".encode() in project.files[".copier-answers.yml"]
@@ -691,32 +700,23 @@ def tag(template: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def untag(template: Path) -> None:
-    """Deletes all tags."""
-    if tags := git(template, "tag").split():
-        git(template, "tag", "--delete", *tags)
-
-
 def check_update(project: Start) -> subprocess.CompletedProcess[str]:
     """Asks for a newer version, as the workflows of a project do each week."""
     return run_copier_cli("check-update", "--quiet", cwd=project.folder)
 
 
-def test_each_version_that_is_recorded_gets_a_tag_and_keeps_it(template: Path) -> None:
-    git(template, "tag", "v0.2.0", VERSIONS["0.2.0"])
-    try:
-        tagged = tag(template)
-        assert tagged.returncode == 0, tagged.stderr
-        assert tagged.stdout.split() == [f"v{name}" for name in VERSIONS if name != "0.2.0"]
-        for version, recorded in VERSIONS.items():
-            assert git(template, "rev-parse", f"v{version}^{{commit}}").strip() == recorded
-        assert tag(template).stdout == ""
-        git(template, "tag", "--force", "v0.3.0", VERSIONS["0.2.0"])
-        moved = tag(template)
-        assert moved.returncode == 1
-        assert f"v0.3.0 is on {VERSIONS['0.2.0']}, and versions.yml says" in moved.stderr
-    finally:
-        untag(template)
+def test_each_version_that_is_recorded_gets_a_tag_and_keeps_it(own_template: Path) -> None:
+    git(own_template, "tag", "v0.2.0", VERSIONS["0.2.0"])
+    tagged = tag(own_template)
+    assert tagged.returncode == 0, tagged.stderr
+    assert tagged.stdout.split() == [f"v{name}" for name in VERSIONS if name != "0.2.0"]
+    for version, recorded in VERSIONS.items():
+        assert git(own_template, "rev-parse", f"v{version}^{{commit}}").strip() == recorded
+    assert tag(own_template).stdout == ""
+    git(own_template, "tag", "--force", "v0.3.0", VERSIONS["0.2.0"])
+    moved = tag(own_template)
+    assert moved.returncode == 1
+    assert f"v0.3.0 is on {VERSIONS['0.2.0']}, and versions.yml says" in moved.stderr
 
 
 def test_the_answers_file_records_the_version(tmp_path: Path) -> None:
