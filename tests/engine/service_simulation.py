@@ -39,7 +39,7 @@ from simulation import (
 from zenml.enums import ExecutionMode, ExecutionStatus
 from zenml.exceptions import RunStoppedException
 from zenml.models import ExceptionInfo
-from zenml.orchestrators import PipelineSubmissionError
+from zenml.orchestrators import PipelineSubmissionError, publish_utils
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -494,7 +494,7 @@ def simulated(world: ServiceWorld) -> Iterator[None]:
         "disable_heartbeats": lambda *_: None,
     }
     theirs = sys.modules["zenml.orchestrators.base_orchestrator"]
-    modules = [clock, conclusion, orchestrator, run_store, services, waiting, theirs]
+    modules = [clock, conclusion, orchestrator, publish_utils, run_store, services, waiting, theirs]
     with ExitStack() as patched:
         for module in modules:
             for name, value in names.items():

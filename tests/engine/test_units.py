@@ -349,6 +349,20 @@ def test_an_orchestrator_is_imported_without_what_a_process_may_never_need() -> 
     assert done.stdout.decode().strip() == "set()"
 
 
+def test_threads_find_the_models_of_zenml_complete() -> None:
+    # In a new process: here, whatever was used before is complete.
+    program = (
+        "import engine.run_store\n"
+        "from zenml.models import (\n"
+        "    ArtifactVersionResponse, ComponentResponse, LogsResponse, PipelineRunResponse,\n"
+        "    PipelineSnapshotResponse, StackResponse, StepRunResponse)\n"
+        "models = [each for name, each in vars().items() if name.endswith('Response')]\n"
+        "print(len(models), *(each for each in models if not each.__pydantic_complete__))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    assert done.stdout.split()[-1] == b"7"
+
+
 # ---- Logs
 
 

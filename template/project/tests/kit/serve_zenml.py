@@ -22,6 +22,12 @@ def write_without_waiting(connection: Any, _: Any) -> None:
 
 if __name__ == "__main__":
     gc.set_threshold(100_000, 20, 20)  # To collect garbage takes a tenth of its time otherwise.
+    # Not where they are first used, which would be in several threads (see `engine/run_store.py`).
+    from zenml import models
+
+    for model in vars(models).values():
+        if hasattr(model, "model_rebuild"):
+            model.model_rebuild(raise_errors=False)
     host, port = sys.argv[1:]
     uvicorn.run(
         "zenml.zen_server.zen_server_api:app", host=host, port=int(port), log_level="warning"

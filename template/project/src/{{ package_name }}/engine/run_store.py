@@ -14,18 +14,14 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import zenml.models
 from requests import RequestException
 from zenml.client import Client
 from zenml.enums import ExecutionStatus
 from zenml.exceptions import EntityExistsError, IllegalOperationError
 from zenml.logger import get_logger
 from zenml.models import ExceptionInfo, PipelineRunUpdate, StepRunUpdate
-from zenml.orchestrators.publish_utils import (
-    publish_pipeline_run_metadata,
-    publish_pipeline_run_status_update,
-    publish_step_run_status_update,
-    step_exception_info,
-)
+from zenml.orchestrators import publish_utils
 from zenml.orchestrators.step_run_utils import StepRunRequestFactory, publish_cached_step_run
 from zenml.pipelines.run_utils import create_placeholder_run
 from zenml.stack import Stack
@@ -46,6 +42,12 @@ if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse, PipelineSnapshotResponse, StepRunResponse
 
 logger = get_logger(__name__)
+
+# Pydantic completes most of these models where they are first used, and two threads that do so at
+# once get in each other's way: `model_rebuild` is not thread-safe, as its own code says.
+for model in vars(zenml.models).values():
+    if hasattr(model, "model_rebuild"):
+        model.model_rebuild(raise_errors=False)
 
 # `PipelineRunUpdate.status_reason` has max_length=255, and so has `PipelineRunRequest.name`.
 MAX_REASON = MAX_NAME = 255
@@ -110,7 +112,7 @@ def noting_cause() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        step_exception_info.set(collect_exception_information(error))
+        publish_utils.step_exception_info.set(collect_exception_information(error))
         raise
 
 
@@ -349,7 +351,7 @@ def check_run_name(snapshot: PipelineSnapshotResponse) -> None:
 @asking_zenml()
 def publish_metadata(run_id: UUID, component: UUID, metadata: Mapping[str, MetadataType]) -> None:
     """Adds to the metadata of a run, as those of a component of its stack."""
-    publish_pipeline_run_metadata(run_id, {component: dict(metadata)})
+    publish_utils.publish_pipeline_run_metadata(run_id, {component: dict(metadata)})
 
 
 def list_children(run_id: UUID) -> list[UUID]:
@@ -384,7 +386,8 @@ def disable_heartbeats(run_id: UUID) -> None:
 def publish_stopping(run_id: UUID, reason: str) -> None:
     """Tells ZenML that a run is being stopped, so that its steps take it for a stop."""
     with suppress(IllegalOperationError):  # It has just ended.
-        publish_pipeline_run_status_update(run_id, ExecutionStatus.STOPPING, status_reason=reason)
+        stopping = ExecutionStatus.STOPPING
+        publish_utils.publish_pipeline_run_status_update(run_id, stopping, status_reason=reason)
 
 
 @asking_zenml()
@@ -418,7 +421,7 @@ def end_run(run_id: UUID, reason: str, *, failed: bool, causes: str = "") -> Non
         status = ExecutionStatus.FAILED if failed else stopped
         with suppress(IllegalOperationError):  # It has just reported its end itself.
             short = shorten(causes or reason, MAX_REASON)
-            publish_pipeline_run_status_update(each, status, status_reason=short)
+            publish_utils.publish_pipeline_run_status_update(each, status, status_reason=short)
 
 
 def is_unexplained(run: PipelineRunResponse) -> bool:
@@ -466,7 +469,7 @@ def end_step_run(step: StepRunResponse, cause: str, *, stopped: bool) -> str:
     logger.debug(message)
     # It may have reported its end itself by now, and that report stands.
     with suppress(IllegalOperationError):
-        publish_step_run_status_update(
+        publish_utils.publish_step_run_status_update(
             step.id,
             ExecutionStatus.STOPPED if stopped else ExecutionStatus.FAILED,
             exception_info=None if stopped else ExceptionInfo(traceback=message, message=message),
