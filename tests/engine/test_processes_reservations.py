@@ -48,8 +48,12 @@ def test_no_more_is_handed_out_than_there_is(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as threads:
         for done in [threads.submit(client) for _ in range(4)]:
             done.result()
-    everything = Reservations(tmp_path / "reservations.db", capacity)
-    assert everything.try_reserve(Resources(4, 100, 3)) is not None
+    reservations = Reservations(tmp_path / "reservations.db", capacity)
+    everything = reservations.try_reserve(Resources(4, 100, 3))
+    assert everything is not None
+    reservations.release(everything)
+    many = [reservations.try_reserve(Resources(cpus=1.5)) for _ in range(3)]
+    assert [each is not None for each in many] == [True, True, False]
 
 
 def test_fractions_add_up(tmp_path: Path) -> None:

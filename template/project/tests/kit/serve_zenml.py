@@ -25,7 +25,7 @@ if __name__ == "__main__":
     # Not where they are first used, which would be in several threads (see `engine/run_store.py`).
     from zenml import models
 
-    for model in vars(models).values():
+    for model in list(vars(models).values()):
         if hasattr(model, "model_rebuild"):
             model.model_rebuild(raise_errors=False)
     host, port = sys.argv[1:]

@@ -45,7 +45,7 @@ logger = get_logger(__name__)
 
 # Pydantic completes most of these models where they are first used, and two threads that do so at
 # once get in each other's way: `model_rebuild` is not thread-safe, as its own code says.
-for model in vars(zenml.models).values():
+for model in list(vars(zenml.models).values()):
     if hasattr(model, "model_rebuild"):
         model.model_rebuild(raise_errors=False)
 
