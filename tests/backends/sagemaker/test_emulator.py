@@ -18,6 +18,7 @@ from kit.sagemaker_emulator import Account
 from kit.sagemaker_emulator.front import KINDS
 from kit.sagemaker_emulator.model import ApiError, check, service_model
 from kit.sagemaker_emulator.schedules import is_valid
+from kit.timeouts import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -476,7 +477,10 @@ def test_steps_wait_for_those_they_depend_on_only(
     ended = {step.name: step.ended or 0.0 for step in execution.steps}
     started = {step.name: step.started for step in execution.steps}
     assert min(started["left"], started["right"]) >= ended["top"]
+    assert started["right"] < ended["left"]
     assert started["bottom"] >= max(ended["left"], ended["right"])
+    # Nobody polls.
+    assert started["left"] - ended["top"] < scaled(0.05)
 
 
 def test_no_more_steps_run_at_a_time_than_are_allowed(account: Account, role: str) -> None:
